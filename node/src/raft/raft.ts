@@ -1,0 +1,535 @@
+import type { LogIndex, MemberId, StampMs, Term } from '@synccluster/client/protocol';
+import { isVoter } from './configuration.ts';
+import { assert } from './invariant.ts';
+import { Leadership } from './leadership.ts';
+import { areContiguous, RaftLog } from './log.ts';
+import { Outbox } from './outbox.ts';
+import { tallyVotes } from './quorum.ts';
+import { ReadRounds } from './readIndex.ts';
+import type {
+  AppendRequest,
+  Configuration,
+  Heartbeat,
+  Message,
+  ProposeRefusal,
+  RaftCore,
+  RaftOptions,
+  RaftStatus,
+  Ready,
+  RestoredState,
+  Role,
+  SnapshotArrived,
+  SnapshotMeta,
+  TimeoutNow,
+  VoteRequest,
+  VoteResponse,
+} from './types.ts';
+
+/** A member that holds nothing of the group: it votes and takes entries, and never campaigns. */
+export const EMPTY_STATE: RestoredState = {
+  hardState: { term: 0 as Term, vote: 0 },
+  snapshot: null,
+  entries: [],
+};
+
+function checkOptions(options: RaftOptions): void {
+  const whole = (value: number, least: number): boolean => Number.isSafeInteger(value) && value >= least;
+  assert(whole(options.id, 1), 'a member id is a whole number above 0');
+  assert(whole(options.heartbeatTicks, 1), 'heartbeatTicks is a whole number above 0');
+  assert(whole(options.electionTicks, options.heartbeatTicks + 1), 'electionTicks is above heartbeatTicks');
+  assert(whole(options.maxInflightMessages, 1), 'maxInflightMessages is a whole number above 0');
+  assert(options.maxInflightBytes > 0 && options.maxAppendBytes > 0, 'windows are above 0 bytes');
+  assert(options.maxUncommittedBytes > 0, 'maxUncommittedBytes is above 0');
+}
+
+/**
+ * One group's consensus on one member (Raft, with the thesis' pre-vote §9.6, leader lease §4.2.3, check-quorum
+ * §6.2, ReadIndex §6.4, leadership transfer §3.10, single-server changes §4.1 and learners §4.2.1).
+ *
+ * What it needs of its driver:
+ *
+ * - Batches (the hard state and entries of one ready) become durable in the order of their readies. A ready without
+ *   either is a batch too: it is durable when all before it are, and only then may its `messagesAfterPersist` go.
+ * - `persisted` is called once for every ready that had entries, in order, with the index and term of its last
+ *   entry. Further reports, and ones of batches that were replaced meanwhile, do no harm.
+ * - Messages whose `to` is this member's own id are given back to `step` when their batch is durable, like any other
+ *   of `messagesAfterPersist`: that is how a candidate's vote for itself counts only once it is durable.
+ * - While a snapshot of `Ready.install` is under way nothing else of this group needs to wait; appends are refused
+ *   until `snapshotInstalled`, and the member does not campaign.
+ */
+export class Raft implements RaftCore {
+  private readonly options: RaftOptions;
+  private readonly id: MemberId;
+  private readonly log: RaftLog;
+  private readonly outbox = new Outbox();
+  private readonly rounds = new ReadRounds();
+  private currentTerm: Term;
+  private vote: MemberId | 0;
+  private handedTerm: Term;
+  private handedVote: MemberId | 0;
+  private currentRole: Role = 'follower';
+  private currentLeader: MemberId | 0 = 0;
+  /** Non-null exactly while `role` is leader. */
+  private leadership: Leadership | null = null;
+  private readonly votes = new Map<MemberId, boolean>();
+  private electionTicks = 0;
+  private electionTimeoutTicks = 0;
+  private silentTicks = 0;
+  private installing: SnapshotMeta | null = null;
+  private installHanded = false;
+
+  constructor(options: RaftOptions, restored: RestoredState) {
+    checkOptions(options);
+    this.options = options;
+    this.id = options.id;
+    this.log = new RaftLog(restored);
+    this.currentTerm = restored.hardState.term;
+    this.vote = restored.hardState.vote;
+    this.handedTerm = this.currentTerm;
+    this.handedVote = this.vote;
+    this.resetElectionTimer();
+  }
+
+  get role(): Role {
+    return this.currentRole;
+  }
+  get term(): Term {
+    return this.currentTerm;
+  }
+  get leader(): MemberId | 0 {
+    return this.currentLeader;
+  }
+
+  // ---- Roles
+
+  private resetElectionTimer(): void {
+    const { electionTicks, random } = this.options;
+    this.electionTicks = 0;
+    this.electionTimeoutTicks = electionTicks + Math.floor(random() * electionTicks);
+  }
+
+  /** A member that does not know yet that it was made a voter, or is none, waits to be asked. */
+  private get mayCampaign(): boolean {
+    return this.installing === null && isVoter(this.log.configurations.current, this.id);
+  }
+
+  private become(role: Role, term: Term, leader: MemberId | 0): void {
+    assert(term >= this.currentTerm, 'a term was to fall');
+    if (term > this.currentTerm) {
+      this.currentTerm = term;
+      this.vote = 0;
+    }
+    this.currentRole = role;
+    this.currentLeader = leader;
+    this.votes.clear();
+    if (this.leadership !== null) {
+      this.leadership = null;
+      this.rounds.drop();
+    }
+    this.resetElectionTimer();
+  }
+
+  private becomeFollower(term: Term, leader: MemberId | 0): void {
+    this.become('follower', term, leader);
+  }
+
+  /** Asks whether a campaign could be won before it disturbs anyone's term (thesis §9.6). */
+  private becomePreCandidate(): void {
+    this.become('preCandidate', this.currentTerm, 0);
+    this.votes.set(this.id, true);
+    if (tallyVotes(this.log.configurations.current.voters, this.votes) === 'won') {
+      this.becomeCandidate(false);
+      return;
+    }
+    this.requestVotes(true, false);
+  }
+
+  private becomeCandidate(transfer: boolean): void {
+    this.become('candidate', (this.currentTerm + 1) as Term, 0);
+    this.vote = this.id;
+    // The own vote comes back as a message when it is durable: counted at once, a crash could let this member
+    // vote for another in the term it leads.
+    this.outbox.sendAfterPersist({
+      type: 'voteResponse',
+      from: this.id,
+      to: this.id,
+      term: this.currentTerm,
+      preVote: false,
+      granted: true,
+    });
+    this.requestVotes(false, transfer);
+  }
+
+  private requestVotes(preVote: boolean, transfer: boolean): void {
+    for (const { id } of this.log.configurations.current.voters) {
+      if (id === this.id) continue;
+      const request: VoteRequest = {
+        type: 'vote',
+        from: this.id,
+        to: id,
+        term: (preVote ? this.currentTerm + 1 : this.currentTerm) as Term,
+        preVote,
+        lastIndex: this.log.last as LogIndex,
+        lastTerm: this.log.lastTerm as Term,
+        transfer,
+      };
+      if (preVote) this.outbox.send(request);
+      else this.outbox.sendAfterPersist(request);
+    }
+  }
+
+  private becomeLeader(): void {
+    assert(this.currentRole === 'candidate', 'only a candidate can be elected');
+    this.become('leader', this.currentTerm, this.id);
+    this.silentTicks = 0;
+    this.leadership = new Leadership(this.currentTerm, this.log, this.outbox, this.rounds, this.options);
+  }
+
+  campaign(): void {
+    if (this.currentRole !== 'leader' && this.mayCampaign) this.becomePreCandidate();
+  }
+
+  tick(): void {
+    if (this.leadership !== null) {
+      if (this.leadership.onTick()) return;
+      this.becomeFollower(this.currentTerm, 0);
+      this.silentTicks = this.options.electionTicks;
+      return;
+    }
+    this.silentTicks += 1;
+    this.electionTicks += 1;
+    if (this.electionTicks >= this.electionTimeoutTicks) {
+      if (this.mayCampaign) this.becomePreCandidate();
+      else this.resetElectionTimer();
+    }
+  }
+
+  // ---- Messages
+
+  step(message: Message): void {
+    if (message.to !== this.id) return;
+    if (message.from === this.id) {
+      if (message.type === 'voteResponse' && message.term === this.currentTerm) this.onVoteResponse(message);
+      return;
+    }
+    if (message.term > this.currentTerm) {
+      if (!this.enterTerm(message)) return;
+    } else if (message.term < this.currentTerm) {
+      this.onStale(message);
+      return;
+    }
+    switch (message.type) {
+      case 'vote':
+        this.onVote(message);
+        break;
+      case 'voteResponse':
+        this.onVoteResponse(message);
+        break;
+      case 'append':
+        this.onAppend(message);
+        break;
+      case 'heartbeat':
+        this.onHeartbeat(message);
+        break;
+      case 'snapshot':
+        this.onSnapshot(message);
+        break;
+      case 'appendResponse':
+        this.leadership?.onAppendResponse(message);
+        this.leaveIfRemoved();
+        break;
+      case 'heartbeatResponse':
+        this.leadership?.onHeartbeatResponse(message);
+        break;
+      case 'timeoutNow':
+        this.onTimeoutNow(message);
+        break;
+    }
+  }
+
+  /** Whether a message of a later term is to be handled. */
+  private enterTerm(message: Message): boolean {
+    if (message.type === 'vote') {
+      // A member cut off, or removed and not aware of it, must not unseat a leader that a quorum hears
+      // (thesis §4.2.3). A leader always counts as heard: without a quorum it steps down by itself.
+      const leaderLives =
+        this.currentRole === 'leader' ||
+        (this.currentLeader !== 0 && this.silentTicks < this.options.electionTicks);
+      if (leaderLives && !message.transfer) return false;
+      if (!message.preVote) this.becomeFollower(message.term, 0);
+    } else if (message.type === 'voteResponse' && message.preVote && message.granted) {
+      // Carries the term that was asked about, which nobody has entered.
+    } else {
+      this.becomeFollower(message.term, 0);
+    }
+    return true;
+  }
+
+  /** A word back where silence would leave the sender stuck in its old term for good. */
+  private onStale(message: Message): void {
+    const { from } = message;
+    if (message.type === 'vote') {
+      this.answerVote(message, false, this.currentTerm);
+    } else if (message.type === 'append' || message.type === 'heartbeat' || message.type === 'snapshot') {
+      this.outbox.send({
+        type: 'heartbeatResponse',
+        from: this.id,
+        to: from,
+        term: this.currentTerm,
+        round: 0,
+      });
+    }
+  }
+
+  /**
+   * Everyone votes who is asked, by the same rule, whatever its own configuration says: a learner just promoted may
+   * not have the entry that says so, and without its vote the candidate that has it could find no quorum. It is safe,
+   * for the candidate counts only voters of its own configuration, and a vote promises the same whoever gives it:
+   * one per term, durable, and only for a log at least as good. A member that never heard of the group promises no
+   * less than any other.
+   */
+  private onVote(message: VoteRequest): void {
+    const free = message.preVote
+      ? message.term > this.currentTerm
+      : this.vote === message.from || (this.vote === 0 && this.currentLeader === 0);
+    const granted = free && this.log.isUpToDate(message.lastIndex, message.lastTerm);
+    if (granted && !message.preVote) {
+      this.vote = message.from;
+      this.resetElectionTimer();
+    }
+    this.answerVote(message, granted, granted ? message.term : this.currentTerm);
+  }
+
+  private answerVote(message: VoteRequest, granted: boolean, term: Term): void {
+    const { preVote } = message;
+    const answer: VoteResponse = {
+      type: 'voteResponse',
+      from: this.id,
+      to: message.from,
+      term,
+      preVote,
+      granted,
+    };
+    if (granted && !preVote) this.outbox.sendAfterPersist(answer);
+    else this.outbox.send(answer);
+  }
+
+  private onVoteResponse(message: VoteResponse): void {
+    if (this.currentRole !== (message.preVote ? 'preCandidate' : 'candidate')) return;
+    const asked = message.preVote && message.granted ? this.currentTerm + 1 : this.currentTerm;
+    if (message.term !== asked) return;
+    if (!this.votes.has(message.from)) this.votes.set(message.from, message.granted);
+    const tally = tallyVotes(this.log.configurations.current.voters, this.votes);
+    if (tally === 'lost') this.becomeFollower(this.currentTerm, 0);
+    else if (tally === 'won' && message.preVote) this.becomeCandidate(false);
+    else if (tally === 'won') this.becomeLeader();
+  }
+
+  private onTimeoutNow(message: TimeoutNow): void {
+    if (this.currentRole !== 'follower' || this.currentLeader !== message.from || !this.mayCampaign) return;
+    this.becomeCandidate(true);
+  }
+
+  /** The sender leads the present term. */
+  private followLeader(from: MemberId): void {
+    assert(this.currentRole !== 'leader', 'two members lead the same term');
+    assert(this.currentLeader === 0 || this.currentLeader === from, 'two members lead the same term');
+    if (this.currentRole !== 'follower') this.becomeFollower(this.currentTerm, from);
+    this.currentLeader = from;
+    this.silentTicks = 0;
+    this.electionTicks = 0;
+  }
+
+  private onAppend(message: AppendRequest): void {
+    const { prevIndex, prevTerm, entries } = message;
+    const malformed = !areContiguous(entries, { index: prevIndex, term: prevTerm }, message.term);
+    if (malformed) return;
+    this.followLeader(message.from);
+    if (this.installing !== null) return;
+    if (prevIndex < this.log.commit) {
+      // Committed here, so the leader has it too; all of it was handed out to be written before this answer.
+      this.answerAppend(message.from, this.log.commit);
+      return;
+    }
+    const present = this.log.termAt(prevIndex);
+    if (present === prevTerm) {
+      this.log.merge(entries);
+      const last = prevIndex + entries.length;
+      // Behind `last` there may be entries of an older leader, which this one has not vouched for.
+      this.log.commitTo(Math.min(message.commit, last));
+      this.answerAppend(message.from, last);
+      return;
+    }
+    assert(prevIndex > this.log.commit, 'a leader contradicts a committed entry');
+    const hint = this.log.findConflictByTerm(prevIndex, prevTerm);
+    this.outbox.send({
+      type: 'appendResponse',
+      from: this.id,
+      to: message.from,
+      term: this.currentTerm,
+      rejected: true,
+      index: prevIndex,
+      hintIndex: hint.index as LogIndex,
+      hintTerm: hint.term as Term,
+    });
+  }
+
+  /** Accepts up to `index`, once it is durable. */
+  private answerAppend(to: MemberId, index: number): void {
+    this.outbox.sendAfterPersist({
+      type: 'appendResponse',
+      from: this.id,
+      to,
+      term: this.currentTerm,
+      rejected: false,
+      index: index as LogIndex,
+      hintIndex: 0 as LogIndex,
+      hintTerm: 0 as Term,
+    });
+  }
+
+  private onHeartbeat(message: Heartbeat): void {
+    this.followLeader(message.from);
+    if (this.installing === null) this.log.commitTo(message.commit);
+    this.outbox.send({
+      type: 'heartbeatResponse',
+      from: this.id,
+      to: message.from,
+      term: this.currentTerm,
+      round: message.round,
+    });
+  }
+
+  private onSnapshot(message: SnapshotArrived): void {
+    const { meta } = message;
+    this.followLeader(message.from);
+    if (this.installing !== null) return;
+    if (meta.index <= this.log.commit) {
+      this.answerAppend(message.from, this.log.commit);
+    } else if (this.log.termAt(meta.index) === meta.term) {
+      // The log agrees up to there: what the snapshot proves committed needs no installing.
+      this.log.commitTo(meta.index);
+      this.answerAppend(message.from, meta.index);
+    } else {
+      // The log stays until the snapshot is durable in its place: a crash in between finds one or the other whole.
+      this.installing = meta;
+      this.installHanded = false;
+    }
+  }
+
+  snapshotInstalled(meta: SnapshotMeta): void {
+    const awaited = this.installing;
+    assert(
+      awaited !== null && awaited.index === meta.index,
+      'a snapshot was installed that was not asked for',
+    );
+    this.installing = null;
+    this.log.reset(meta);
+    this.resetElectionTimer();
+    if (this.currentRole === 'follower' && this.currentLeader !== 0) {
+      this.answerAppend(this.currentLeader, meta.index);
+    }
+  }
+
+  // ---- The leader's own calls
+
+  /** A leader that was removed goes on, without counting itself, until that is committed (thesis §4.2.2). */
+  private leaveIfRemoved(): void {
+    const { configurations, commit } = this.log;
+    if (this.leadership === null || configurations.currentIndex > commit) return;
+    if (isVoter(configurations.current, this.id)) return;
+    this.leadership.retire();
+    this.becomeFollower(this.currentTerm, 0);
+  }
+
+  propose(stampMs: StampMs, data: Uint8Array): LogIndex | ProposeRefusal {
+    return this.leadership === null ? 'notLeader' : this.leadership.propose(stampMs, data);
+  }
+
+  proposeConfiguration(stampMs: StampMs, configuration: Configuration): LogIndex | ProposeRefusal {
+    if (this.leadership === null) return 'notLeader';
+    return this.leadership.proposeConfiguration(stampMs, configuration);
+  }
+
+  readIndex(): number | null {
+    return this.leadership === null ? null : this.leadership.askRead();
+  }
+
+  transferLeadership(to: MemberId): boolean {
+    return this.leadership?.transfer(to) ?? false;
+  }
+
+  // ---- Reports of the driver
+
+  persisted(index: LogIndex, term: Term): void {
+    if (!this.log.persisted(index, term) || this.leadership === null) return;
+    this.leadership.advanceCommit();
+    this.leaveIfRemoved();
+  }
+
+  applied(index: LogIndex): void {
+    this.log.appliedTo(index);
+  }
+
+  compact(meta: SnapshotMeta, keepFrom: LogIndex): void {
+    this.log.compact(meta, keepFrom);
+  }
+
+  snapshotReported(to: MemberId, ok: boolean): void {
+    this.leadership?.snapshotReported(to, ok);
+  }
+
+  // ---- Out
+
+  takeReady(): Ready | null {
+    this.leadership?.flush();
+    const changed = this.currentTerm !== this.handedTerm || this.vote !== this.handedVote;
+    const install = this.installing !== null && !this.installHanded ? this.installing : null;
+    const ready: Ready = {
+      hardState: changed ? { term: this.currentTerm, vote: this.vote } : null,
+      entries: this.log.takeUnstable(),
+      messages: this.outbox.takeNow(),
+      messagesAfterPersist: this.outbox.takeAfterPersist(),
+      // What is committed below a snapshot on its way in is part of it.
+      committed: this.installing === null ? this.log.takeCommitted() : [],
+      reads: this.rounds.takeReleased(),
+      snapshotTo: this.leadership?.takeSnapshotTo() ?? [],
+      install,
+    };
+    this.handedTerm = this.currentTerm;
+    this.handedVote = this.vote;
+    if (install !== null) this.installHanded = true;
+    const empty =
+      !changed &&
+      install === null &&
+      ready.entries.length === 0 &&
+      ready.messages.length === 0 &&
+      ready.messagesAfterPersist.length === 0 &&
+      ready.committed.length === 0 &&
+      ready.reads.length === 0 &&
+      ready.snapshotTo.length === 0;
+    return empty ? null : ready;
+  }
+
+  status(): RaftStatus {
+    const { log } = this;
+    return {
+      id: this.id,
+      role: this.currentRole,
+      term: this.currentTerm,
+      leader: this.currentLeader,
+      commit: log.commit as LogIndex,
+      durable: log.durable as LogIndex,
+      applied: log.applied as LogIndex,
+      firstIndex: log.first as LogIndex,
+      lastIndex: log.last as LogIndex,
+      lastTerm: log.lastTerm as Term,
+      configuration: log.configurations.current,
+      configurationIndex: log.configurations.currentIndex as LogIndex,
+      committedInTerm: this.leadership?.committedInTerm ?? false,
+      transferee: this.leadership?.transferee ?? 0,
+      progress: this.leadership?.progress() ?? [],
+      silentTicks: this.leadership === null ? this.silentTicks : 0,
+    };
+  }
+}
