@@ -37,6 +37,8 @@ function text(maxBytes: number, emptyAllowed = false): Check {
     if (value.length === 0 && !emptyAllowed) return 'must not be empty';
     if (value.length > maxBytes || utf8Bytes(value) > maxBytes)
       return `${TOO_LARGE}at most ${maxBytes} bytes of UTF-8`;
+    // A lone surrogate would come back from a snapshot as another string, and members would differ.
+    if (!value.isWellFormed()) return 'must be well-formed Unicode';
     return null;
   };
 }
