@@ -19,6 +19,7 @@ import type {
 import { EntryKind } from './types.ts';
 
 const NO_DATA = new Uint8Array(0);
+const NOBODY: readonly MemberId[] = [];
 
 /**
  * All that exists only while this member leads, in one term: dropping the object is what losing leadership forgets.
@@ -244,8 +245,9 @@ export class Leadership {
   }
 
   takeSnapshotTo(): readonly MemberId[] {
+    if (this.snapshotTo.length === 0) return NOBODY;
     const named = this.snapshotTo;
-    if (named.length > 0) this.snapshotTo = [];
+    this.snapshotTo = [];
     return named;
   }
 

@@ -1,5 +1,8 @@
 import type { Message } from './types.ts';
 
+/** Never the live array: what was taken must not grow under the driver's hands. */
+const NONE: readonly Message[] = [];
+
 /** Messages since the last ready, by whether they promise something that must be durable first. */
 export class Outbox {
   private now: Message[] = [];
@@ -23,14 +26,16 @@ export class Outbox {
   }
 
   takeNow(): readonly Message[] {
+    if (this.now.length === 0) return NONE;
     const messages = this.now;
-    if (messages.length > 0) this.now = [];
+    this.now = [];
     return messages;
   }
 
   takeAfterPersist(): readonly Message[] {
+    if (this.afterPersist.length === 0) return NONE;
     const messages = this.afterPersist;
-    if (messages.length > 0) this.afterPersist = [];
+    this.afterPersist = [];
     return messages;
   }
 }

@@ -1,6 +1,8 @@
 import type { LogIndex } from '@synccluster/client/protocol';
 import type { ReadReady } from './types.ts';
 
+const NONE: readonly ReadReady[] = [];
+
 /**
  * Batched ReadIndex (thesis §6.4). All reads asked for before the heartbeats of a round leave share that round; it
  * is confirmed by a quorum answering a heartbeat of that round or a later one, sent after the reads had come in.
@@ -41,8 +43,9 @@ export class ReadRounds {
   }
 
   takeReleased(): readonly ReadReady[] {
+    if (this.released.length === 0) return NONE;
     const released = this.released;
-    if (released.length > 0) this.released = [];
+    this.released = [];
     return released;
   }
 
