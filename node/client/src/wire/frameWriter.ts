@@ -45,6 +45,11 @@ export class FrameWriter {
     encoder.raw(payload);
   }
 
+  /** Appends finished frames, length prefixes and all. */
+  appendFrames(frames: Uint8Array): void {
+    this.#encoder.raw(frames);
+  }
+
   /** Hands out all frames since the last call; the bytes are never written again. */
   take(): Uint8Array {
     return this.#encoder.take();

@@ -1,0 +1,130 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import type { Ordinal } from '@synccluster/client/protocol';
+import { pino } from 'pino';
+import { helpText, loadConfig, type MemberConfig } from './config.ts';
+import { MemberError } from './errors.ts';
+import { startAdmin, startHealth, startHttp } from './http/index.ts';
+import { createMetrics } from './metrics.ts';
+import { Member } from './replica/member.ts';
+import { MemberService } from './replica/memberService.ts';
+import { startClientServer } from './server/clientServer.ts';
+import { openStorage } from './storage/openStorage.ts';
+import { makeResolver } from './transport/resolve.ts';
+import { startTcpTransport } from './transport/tcpTransport.ts';
+
+const TICK_MS = 25;
+/** How long a stopping member waits for somebody to take its leaderships. */
+const HANDOVER_MS = 4_000;
+
+const version = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
+
+function readConfig(): MemberConfig {
+  const argv = process.argv.slice(2);
+  if (argv.includes('--help')) {
+    process.stdout.write(helpText());
+    process.exit(0);
+  }
+  try {
+    return loadConfig(argv, process.env);
+  } catch (error) {
+    if (!(error instanceof MemberError)) throw error;
+    process.stderr.write(`synccluster-node: ${error.message}\n`);
+    process.exit(2);
+  }
+}
+
+async function main(): Promise<void> {
+  const config = readConfig();
+  const logger = pino({ level: config.logLevel, base: { member: config.podName } });
+  const die = (error: unknown): never => {
+    // Synchronous, for nothing after it may be lost or sent: what this member believes can no longer be trusted.
+    logger.fatal({ err: error }, 'the member stops at once');
+    logger.flush();
+    process.exit(70);
+  };
+  process.on('uncaughtException', die);
+  process.on('unhandledRejection', die);
+
+  const storage = await openStorage(config.dataDir, {
+    segmentBytes: config.segmentBytes,
+    reserveBytes: config.segmentBytes,
+    onFatal: die,
+    logger,
+  });
+  const member = new Member({
+    ordinal: config.ordinal as Ordinal,
+    clientAddress: `${config.advertiseHost}:${config.clientPort}`,
+    tuning: {
+      tickMs: TICK_MS,
+      electionTicks: Math.max(2, Math.round(config.electionTimeoutMs / TICK_MS)),
+      heartbeatTicks: Math.max(1, Math.round(config.heartbeatMs / TICK_MS)),
+      snapshotEntries: config.snapshotEntries,
+      snapshotBytes: config.snapshotBytes,
+    },
+    diskReserveBytes: 2 * config.segmentBytes,
+    logger,
+    storage,
+    onFatal: die,
+  });
+  await member.open();
+
+  let connections = (): number => 0;
+  const registry = createMetrics(member, () => connections());
+  let stop: (code: number) => Promise<void> = async () => {};
+  const service = new MemberService({ member, registry, version, exit: () => void stop(0) });
+  const { host } = config;
+  const health = await startHealth({ host, port: config.healthPort, member: service, logger });
+  const admin = await startAdmin({ host, port: config.adminPort, member: service, logger });
+  const transport = await startTcpTransport(
+    {
+      host,
+      port: config.peerPort,
+      address: (peer) => ({
+        host: config.peerAddress.replaceAll('{ordinal}', String(peer.ordinal)),
+        port: config.peerPort,
+      }),
+      resolve: makeResolver(config.hostsFile),
+      logger,
+    },
+    member,
+  );
+  member.start(transport);
+  const clients = await startClientServer({ host, port: config.clientPort, member, logger });
+  connections = clients.connections;
+  const http = await startHttp({ host, port: config.httpPort, member: service, logger });
+  logger.info(
+    {
+      memberId: member.self.id,
+      ordinal: config.ordinal,
+      clusterId: member.clusterId,
+      version,
+      damaged: member.damage,
+    },
+    'the member runs',
+  );
+
+  let stopping = false;
+  stop = async (code) => {
+    if (stopping) return;
+    stopping = true;
+    setTimeout(() => process.exit(code), HANDOVER_MS + 3_000).unref();
+    await member.handover(HANDOVER_MS);
+    await Promise.all([http.close(), admin.close(), clients.close()]);
+    await member.stop();
+    await health.close();
+    logger.info('the member has stopped');
+    logger.flush();
+    process.exit(code);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      logger.info({ signal }, 'stops');
+      void stop(0);
+    });
+  }
+}
+
+await main();

@@ -1,0 +1,48 @@
+import type { ErrorCode, Reply } from '@synccluster/client/protocol';
+import { ReplyKind } from '@synccluster/client/protocol';
+
+/**
+ * Where replies and pushes go: a client's socket, a client's connection at another member (forwarded), or a
+ * caller in this process.
+ */
+export interface Connection {
+  readonly id: number;
+  /** It came over a peer's link: it is not forwarded a second time. */
+  readonly forwarded: boolean;
+  readonly closed: boolean;
+  /** Queued until `flush`; nothing happens on a closed one. */
+  reply(reply: Reply): void;
+  /** Finished frames from the member that led the group, answering these requests. */
+  replyFrames(requests: readonly number[], frames: Uint8Array): void;
+  flush(): void;
+}
+
+let lastId = 0;
+export function nextConnectionId(): number {
+  lastId += 1;
+  return lastId;
+}
+
+export function replyError(
+  connection: Connection,
+  request: number,
+  code: ErrorCode,
+  message: string,
+  leader = 0,
+  detail = 0,
+): void {
+  connection.reply([ReplyKind.Error, request, code, message, leader, detail]);
+}
+
+/** Connections with something to write at the end of this turn. */
+export class FlushSet {
+  readonly #dirty = new Set<Connection>();
+  add(connection: Connection): void {
+    this.#dirty.add(connection);
+  }
+  flush(): void {
+    if (this.#dirty.size === 0) return;
+    for (const connection of this.#dirty) connection.flush();
+    this.#dirty.clear();
+  }
+}

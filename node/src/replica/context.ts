@@ -1,0 +1,38 @@
+import type { MemberId, RosterMember } from '@synccluster/client/protocol';
+import type { Logger } from 'pino';
+import type { SnapshotStore } from '../storage/storage.ts';
+import type { Peer, PeerMessage } from '../transport/transport.ts';
+import type { ClusterClock } from './clusterClock.ts';
+
+/** Timing and sizes of a group's replica. */
+export interface ReplicaTuning {
+  readonly tickMs: number;
+  readonly electionTicks: number;
+  readonly heartbeatTicks: number;
+  readonly snapshotEntries: number;
+  readonly snapshotBytes: number;
+}
+
+/** What the member gives to each of its groups. */
+export interface GroupContext {
+  readonly self: Peer;
+  readonly logger: Logger;
+  readonly tuning: ReplicaTuning;
+  readonly snapshots: SnapshotStore;
+  readonly clock: ClusterClock;
+  /** Monotonic milliseconds. */
+  nowMs(): number;
+  wallMs(): number;
+  send(to: MemberId, message: PeerMessage): boolean;
+  /** Something changed in a group: run a pass at the end of this turn. */
+  wake(): void;
+  /** May be handed a leadership: linked and not about to go. */
+  mayLead(id: MemberId): boolean;
+  /** Some voter's disk is nearly full: refuse what grows. */
+  diskNearlyFull(): boolean;
+  roster(): { readonly members: readonly RosterMember[]; readonly tombstones: ReadonlySet<MemberId> } | null;
+  /** Group 0 only: the id is out of every data group as far as this member has applied them. */
+  isOutOfDataGroups(id: MemberId): boolean;
+  /** This member is wrong or its disk is: end the process. */
+  fatal(error: unknown): void;
+}

@@ -1,0 +1,133 @@
+import {
+  COORDINATION_GROUP,
+  type Command,
+  Op,
+  SCHEMA_VERSION,
+  type Seq,
+  type SessionId,
+} from '@synccluster/client/protocol';
+import { bestSuccessor, preferredLeader } from './balance.ts';
+import type { GroupContext } from './context.ts';
+import type { Group } from './group.ts';
+import { nextMembershipStep } from './membership.ts';
+
+const LEASE_SCAN_MS = 250;
+const MEMBERSHIP_MS = 50;
+const BALANCE_MS = 1_000;
+/** A new leadership is left in peace for so long before it may be moved to the preferred member. */
+const SETTLE_MS = 3_000;
+
+/** What only a group's leader does, beside answering: expiry, leases, membership, spreading leaderships. */
+export class LeaderDuties {
+  readonly #group: Group;
+  readonly #context: GroupContext;
+  #expireAsked = false;
+  #nextLeaseScanMs = 0;
+  #nextMembershipMs = 0;
+  #nextBalanceMs = 0;
+
+  constructor(group: Group, context: GroupContext) {
+    this.#group = group;
+    this.#context = context;
+  }
+
+  /** Called at each tick, after the messages that waited in the sockets were read. */
+  tick(reluctant: boolean): void {
+    const group = this.#group;
+    if (!group.isLeader) {
+      this.#expireAsked = false;
+      return;
+    }
+    const now = this.#context.nowMs();
+    this.#expire();
+    if (now >= this.#nextLeaseScanMs) {
+      this.#nextLeaseScanMs = now + LEASE_SCAN_MS;
+      this.#expireSessions(now);
+    }
+    if (now >= this.#nextMembershipMs) {
+      this.#nextMembershipMs = now + MEMBERSHIP_MS;
+      this.#followRoster();
+    }
+    if (now >= this.#nextBalanceMs) {
+      this.#nextBalanceMs = now + BALANCE_MS;
+      if (reluctant) this.giveAway();
+      else this.#balance(now);
+    }
+  }
+
+  /** Hands the leadership to the best voter there is; false when there is none. */
+  giveAway(): boolean {
+    const status = this.#group.status();
+    const to = bestSuccessor(status, (id) => this.#context.mayLead(id));
+    return to !== null && this.#group.core.transferLeadership(to);
+  }
+
+  #expire(): void {
+    const group = this.#group;
+    if (this.#expireAsked || group.machine.nextDueStampMs() > group.clusterNow()) return;
+    // Only a leader that a quorum still follows decides that something is over.
+    this.#expireAsked = true;
+    group.reads.linearizable((ok) => {
+      this.#expireAsked = false;
+      if (ok && group.isLeader && group.machine.nextDueStampMs() <= group.clusterNow()) {
+        group.submitInternal(internal(Op.Expire));
+      }
+    });
+    this.#context.wake();
+  }
+
+  #expireSessions(now: number): void {
+    const group = this.#group;
+    if (!group.status().committedInTerm) return;
+    const over = group.leases.expired(group.machine.sessions(), now);
+    if (over.length === 0) return;
+    group.reads.linearizable((ok) => {
+      if (!ok || !group.isLeader) return;
+      const still = over.filter((session) => group.leases.isOver(session, now));
+      if (still.length > 0) group.submitInternal([...internal(Op.SessionExpire), still] as const);
+    });
+    this.#context.wake();
+  }
+
+  #followRoster(): void {
+    const group = this.#group;
+    const roster = this.#context.roster();
+    if (roster === null) return;
+    const status = group.status();
+    if (!status.committedInTerm || status.transferee !== 0) return;
+    const step = nextMembershipStep({
+      self: status.id,
+      configuration: status.configuration,
+      roster: roster.members,
+      tombstones: roster.tombstones,
+      progress: status.progress,
+      lastIndex: status.lastIndex,
+      mayRemove: (id) => group.id !== COORDINATION_GROUP || this.#context.isOutOfDataGroups(id),
+    });
+    if (step === null) return;
+    if (step.kind === 'handover') {
+      this.giveAway();
+      return;
+    }
+    const index = group.core.proposeConfiguration(group.clusterNow(), step.configuration);
+    if (typeof index === 'number') {
+      this.#context.logger.info({ group: group.id, index, change: step.what }, 'changes the configuration');
+      this.#context.wake();
+    }
+  }
+
+  #balance(now: number): void {
+    const group = this.#group;
+    if (now - group.ledSinceMs < SETTLE_MS) return;
+    const to = preferredLeader(group.id, group.status(), (id) => this.#context.mayLead(id));
+    if (to !== null && group.core.transferLeadership(to)) {
+      this.#context.logger.debug({ group: group.id, to }, 'hands the leadership to the preferred member');
+      this.#context.wake();
+    }
+  }
+}
+
+/** Header of a command of the member's own. */
+export function internal<O extends Command[0]>(op: O): readonly [O, number, SessionId, Seq, Seq] {
+  return [op, SCHEMA_VERSION, 0 as SessionId, 0 as Seq, 0 as Seq];
+}

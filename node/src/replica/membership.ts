@@ -1,0 +1,85 @@
+import type { MemberId, RosterMember, RosterTargetValue } from '@synccluster/client/protocol';
+import type { Configuration, ConfigurationMember, Progress } from '../raft/types.ts';
+
+/** A learner this close to the end of the log is promoted: one entry holds a whole batch of commands. */
+const CAUGHT_UP_ENTRIES = 64;
+
+export interface MembershipInput {
+  readonly self: MemberId;
+  readonly configuration: Configuration;
+  readonly roster: readonly RosterMember[];
+  readonly tombstones: ReadonlySet<MemberId>;
+  readonly progress: readonly Progress[];
+  readonly lastIndex: number;
+  /** Group 0 lets a member go last: whoever leads a data group must still learn of its own removal. */
+  readonly mayRemove: (id: MemberId) => boolean;
+}
+
+export type MembershipStep =
+  | { readonly kind: 'propose'; readonly configuration: Configuration; readonly what: string }
+  /** This leader is to be removed: somebody else must lead first. */
+  | { readonly kind: 'handover' }
+  | null;
+
+/**
+ * The next single step from a group's configuration towards the roster's targets: removals first, so that a dead
+ * voter stops counting before a new one does, then new learners, then one promotion.
+ */
+export function nextMembershipStep(input: MembershipInput): MembershipStep {
+  const { configuration: now, tombstones } = input;
+  const goneLearners = now.learners.filter((m) => tombstones.has(m.id) && input.mayRemove(m.id));
+  if (goneLearners.length > 0) {
+    return propose(now.voters, without(now.learners, goneLearners), `drop learners ${ids(goneLearners)}`);
+  }
+  const goneVoters = now.voters.filter((m) => tombstones.has(m.id) && input.mayRemove(m.id));
+  // Itself last: as leader it can still do the other steps.
+  const gone = goneVoters.find((m) => m.id !== input.self) ?? goneVoters[0];
+  if (gone !== undefined && now.voters.length > 1) {
+    if (gone.id === input.self) return { kind: 'handover' };
+    return propose(without(now.voters, [gone]), now.learners, `remove voter ${gone.id}`);
+  }
+
+  const present = new Set([...now.voters, ...now.learners].map((m) => m.id));
+  const missing = input.roster
+    .filter(([id, , target]) => target !== 'removed' && !present.has(id))
+    .map(([id, ordinal]): ConfigurationMember => ({ id, ordinal }));
+  if (missing.length > 0) {
+    return propose(now.voters, [...now.learners, ...missing], `add learners ${ids(missing)}`);
+  }
+
+  const targets = new Map<MemberId, RosterTargetValue>(input.roster.map(([id, , target]) => [id, target]));
+  const promoted = now.learners.find((m) => targets.get(m.id) === 'voter' && isCaughtUp(m.id, input));
+  if (promoted !== undefined) {
+    return propose([...now.voters, promoted], without(now.learners, [promoted]), `promote ${promoted.id}`);
+  }
+  return null;
+}
+
+function isCaughtUp(id: MemberId, input: MembershipInput): boolean {
+  const progress = input.progress.find((p) => p.id === id);
+  return (
+    progress !== undefined &&
+    progress.active &&
+    progress.state === 'replicate' &&
+    progress.match + CAUGHT_UP_ENTRIES >= input.lastIndex
+  );
+}
+
+function propose(
+  voters: readonly ConfigurationMember[],
+  learners: readonly ConfigurationMember[],
+  what: string,
+): MembershipStep {
+  return { kind: 'propose', configuration: { voters, learners }, what };
+}
+
+function without(
+  members: readonly ConfigurationMember[],
+  gone: readonly ConfigurationMember[],
+): readonly ConfigurationMember[] {
+  return members.filter((m) => !gone.includes(m));
+}
+
+function ids(members: readonly ConfigurationMember[]): string {
+  return members.map((m) => m.id).join(', ');
+}

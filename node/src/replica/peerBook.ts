@@ -1,0 +1,76 @@
+import type { MemberAddress, MemberId, RosterMember } from '@synccluster/client/protocol';
+import type { Configuration } from '../raft/types.ts';
+import type { Peer, Vitals } from '../transport/transport.ts';
+
+interface RosterView {
+  readonly members: readonly RosterMember[];
+  readonly tombstones: ReadonlySet<MemberId>;
+}
+
+/** Who else there is: from the groups' configurations, the roster, and who said hello. */
+export class PeerBook {
+  readonly #self: Peer;
+  readonly #selfAddress: string;
+  readonly #vitals = new Map<MemberId, Vitals>();
+  /** Client listeners as their members advertise them. */
+  readonly #addresses = new Map<MemberId, string>();
+  /** Peers that called: a new learner knows nobody else until its log has a configuration. */
+  readonly #callers = new Map<MemberId, Peer>();
+  #peers: readonly Peer[] = [];
+  #key = '';
+
+  constructor(self: Peer, selfAddress: string) {
+    this.#self = self;
+    this.#selfAddress = selfAddress;
+  }
+
+  vitals(id: MemberId): Vitals | undefined {
+    return this.#vitals.get(id);
+  }
+
+  setVitals(id: MemberId, vitals: Vitals): void {
+    this.#vitals.set(id, vitals);
+  }
+
+  met(peer: Peer, clientAddress: string): void {
+    this.#callers.set(peer.id, peer);
+    this.#addresses.set(peer.id, clientAddress);
+  }
+
+  peers(): readonly Peer[] {
+    return this.#peers;
+  }
+
+  /** True when the set of peers changed. */
+  refresh(configurations: readonly Configuration[], roster: RosterView | null): boolean {
+    const peers = new Map<MemberId, Peer>();
+    for (const { id, ordinal } of this.#callers.values()) peers.set(id, { id, ordinal });
+    for (const [id, ordinal] of roster?.members ?? []) peers.set(id, { id, ordinal });
+    // A removed one leaves with its last group; until then it must hear of its removal.
+    for (const id of roster?.tombstones ?? []) peers.delete(id);
+    for (const { voters, learners } of configurations) {
+      for (const { id, ordinal } of [...voters, ...learners]) peers.set(id, { id, ordinal });
+    }
+    peers.delete(this.#self.id);
+    const next = [...peers.values()].sort((a, b) => a.id - b.id);
+    const key = next.map((p) => `${p.id}@${p.ordinal}`).join();
+    if (key === this.#key) return false;
+    this.#key = key;
+    this.#peers = next;
+    for (const id of this.#vitals.keys()) if (!peers.has(id)) this.#vitals.delete(id);
+    for (const id of this.#callers.keys()) if (roster?.tombstones.has(id)) this.#callers.delete(id);
+    return true;
+  }
+
+  /** For clients: members whose address is known. */
+  addresses(): MemberAddress[] {
+    const all: MemberAddress[] = [
+      { id: this.#self.id, ordinal: this.#self.ordinal, client: this.#selfAddress },
+    ];
+    for (const { id, ordinal } of this.#peers) {
+      const client = this.#addresses.get(id);
+      if (client !== undefined) all.push({ id, ordinal, client });
+    }
+    return all.sort((a, b) => a.ordinal - b.ordinal);
+  }
+}

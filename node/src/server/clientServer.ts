@@ -1,0 +1,147 @@
+import { createServer, type Socket } from 'node:net';
+import {
+  LIMITS,
+  PROTOCOL_MAGIC,
+  PROTOCOL_VERSION,
+  type Reply,
+  ReplyKind,
+  RequestKind,
+} from '@synccluster/client/protocol';
+import { FrameDecoder, FrameWriter, unpack } from '@synccluster/client/wire';
+import type { Logger } from 'pino';
+import { type Connection, nextConnectionId } from '../replica/connection.ts';
+import type { Member } from '../replica/member.ts';
+
+/** Replies that a client does not read: above it this member stops reading its requests. */
+const UNREAD_BYTES = 4 * 1024 * 1024;
+const HELLO_TIMEOUT_MS = 5_000;
+
+export interface ClientServer {
+  readonly port: number;
+  readonly connections: () => number;
+  close(): Promise<void>;
+}
+
+/** Listener of the binary protocol. Whatever is wrong with a connection closes that connection only. */
+export async function startClientServer(options: {
+  readonly host: string;
+  readonly port: number;
+  readonly member: Member;
+  readonly logger: Logger;
+}): Promise<ClientServer> {
+  const { member, logger } = options;
+  const open = new Set<ClientConnection>();
+  const server = createServer({ noDelay: true }, (socket) => {
+    const connection = new ClientConnection(socket, member, logger, () => open.delete(connection));
+    open.add(connection);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : options.port,
+    connections: () => open.size,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const connection of open) connection.end();
+      await closed;
+    },
+  };
+}
+
+class ClientConnection implements Connection {
+  readonly id = nextConnectionId();
+  readonly forwarded = false;
+  closed = false;
+  readonly #socket: Socket;
+  readonly #member: Member;
+  readonly #writer = new FrameWriter(LIMITS.frameBytes);
+  #greeted = false;
+  #dirty = false;
+
+  constructor(socket: Socket, member: Member, logger: Logger, onClose: () => void) {
+    this.#socket = socket;
+    this.#member = member;
+    const decoder = new FrameDecoder({ maxBytes: LIMITS.frameBytes });
+    const timeout = setTimeout(() => socket.destroy(), HELLO_TIMEOUT_MS);
+    socket.on('data', (chunk) => {
+      try {
+        for (const payload of decoder.push(chunk)) {
+          if (this.#greeted) member.router.take(this, payload);
+          else this.#greet(payload, timeout);
+          if (this.closed) return;
+        }
+      } catch (error) {
+        logger.info(
+          { err: error, remote: socket.remoteAddress },
+          'malformed input from a client: connection closed',
+        );
+        this.#refuse(error instanceof Error ? error.message : String(error));
+      }
+      member.wake();
+    });
+    socket.on('drain', () => socket.resume());
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      clearTimeout(timeout);
+      this.closed = true;
+      onClose();
+      member.clientClosed(this);
+    });
+  }
+
+  reply(reply: Reply): void {
+    if (this.closed) return;
+    this.#writer.appendValue(reply);
+    this.#markDirty();
+  }
+
+  replyFrames(_requests: readonly number[], frames: Uint8Array): void {
+    if (this.closed) return;
+    this.#writer.appendFrames(frames);
+    this.#markDirty();
+  }
+
+  flush(): void {
+    this.#dirty = false;
+    if (this.closed || this.#writer.length === 0) return;
+    this.#socket.write(this.#writer.take());
+    if (this.#socket.writableLength > UNREAD_BYTES) this.#socket.pause();
+  }
+
+  end(): void {
+    this.flush();
+    this.closed = true;
+    this.#socket.end();
+    this.#socket.destroySoon();
+  }
+
+  #markDirty(): void {
+    if (this.#dirty) return;
+    this.#dirty = true;
+    this.#member.markDirty(this);
+  }
+
+  #greet(payload: Uint8Array, timeout: NodeJS.Timeout): void {
+    const hello: unknown = unpack(payload);
+    if (!Array.isArray(hello) || hello[0] !== RequestKind.Hello || hello[1] !== PROTOCOL_MAGIC) {
+      throw new TypeError('a client must say hello first');
+    }
+    if (hello[2] !== PROTOCOL_VERSION)
+      throw new TypeError(`protocol version ${String(hello[2])} is not spoken here`);
+    clearTimeout(timeout);
+    this.#greeted = true;
+    this.#member.router.take(this, payload);
+  }
+
+  /** Says why, then closes: the stream cannot be read on. */
+  #refuse(message: string): void {
+    this.reply([ReplyKind.Error, 0, 'PROTOCOL', message, 0, 0]);
+    this.end();
+  }
+}

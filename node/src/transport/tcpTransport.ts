@@ -1,0 +1,320 @@
+import { createServer, connect as netConnect, type Server, type Socket } from 'node:net';
+import { LIMITS, type MemberId, PROTOCOL_MAGIC, PROTOCOL_VERSION } from '@synccluster/client/protocol';
+import { FrameDecoder, FrameWriter, unpack } from '@synccluster/client/wire';
+import type { Logger } from 'pino';
+import { MemberError } from '../errors.ts';
+import {
+  decodePeerFrame,
+  encodeHello,
+  encodeHelloReply,
+  encodePeerMessage,
+  encodeVitals,
+  type PeerHello,
+} from './peerCodec.ts';
+import type { Resolver } from './resolve.ts';
+import type { Peer, PeerMessage, Transport, TransportHandler } from './transport.ts';
+
+export interface TcpTransportOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Where a peer listens, by ordinal. */
+  readonly address: (peer: Peer) => { host: string; port: number };
+  readonly resolve: Resolver;
+  readonly logger: Logger;
+}
+
+/** A log entry of the largest command, its neighbours in the batch, and headers. */
+const PEER_FRAME_BYTES = 4 * LIMITS.frameBytes;
+/** Above this a link takes nothing more until the socket drained: Raft sends again what mattered. */
+const LINK_QUEUE_BYTES = 64 * 1024 * 1024;
+const HELLO_TIMEOUT_MS = 3_000;
+const RECONNECT_FIRST_MS = 50;
+const RECONNECT_LAST_MS = 1_000;
+
+/** Peers over TCP: each member dials every other and sends on the link it dialled. */
+export async function startTcpTransport(
+  options: TcpTransportOptions,
+  handler: TransportHandler,
+): Promise<Transport & { readonly port: number }> {
+  const links = new Map<MemberId, Link>();
+  const incoming = new Set<Socket>();
+  const server = createServer({ noDelay: true }, (socket) => accept(socket, incoming, options, handler));
+  await listen(server, options.host, options.port);
+  const bound = server.address();
+
+  return {
+    port: typeof bound === 'object' && bound !== null ? bound.port : options.port,
+    setPeers(peers) {
+      const wanted = new Set(peers.map((p) => p.id));
+      for (const [id, link] of links) {
+        if (!wanted.has(id)) {
+          links.delete(id);
+          link.close();
+        }
+      }
+      for (const peer of peers) {
+        const known = links.get(peer.id);
+        if (known !== undefined && known.peer.ordinal !== peer.ordinal) {
+          links.delete(peer.id);
+          known.close();
+        }
+        if (!links.has(peer.id)) links.set(peer.id, new Link(peer, options, handler));
+      }
+    },
+    send(to, message) {
+      return links.get(to)?.send(message) ?? false;
+    },
+    flush() {
+      for (const link of links.values()) link.flush();
+    },
+    isUp(peer) {
+      return links.get(peer)?.up ?? false;
+    },
+    async close() {
+      for (const link of links.values()) link.close();
+      links.clear();
+      for (const socket of incoming) socket.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** The sending link to one peer: dials again for ever, with growing pauses, until closed. */
+class Link {
+  readonly peer: Peer;
+  readonly #options: TcpTransportOptions;
+  readonly #handler: TransportHandler;
+  #socket: Socket | null = null;
+  #writer = new FrameWriter(PEER_FRAME_BYTES);
+  #up = false;
+  #closed = false;
+  #pauseMs = RECONNECT_FIRST_MS;
+  #timer: NodeJS.Timeout | null = null;
+  #lastProblem = '';
+
+  constructor(peer: Peer, options: TcpTransportOptions, handler: TransportHandler) {
+    this.peer = peer;
+    this.#options = options;
+    this.#handler = handler;
+    void this.#dial();
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  send(message: PeerMessage): boolean {
+    const socket = this.#socket;
+    if (!this.#up || socket === null) return false;
+    if (socket.writableLength + this.#writer.length > LINK_QUEUE_BYTES) return false;
+    if (this.#writer.length === 0) this.#writer.appendValue(encodeVitals(this.#handler.vitals()));
+    this.#writer.appendValue(encodePeerMessage(message));
+    return true;
+  }
+
+  flush(): void {
+    if (this.#writer.length === 0 || this.#socket === null) return;
+    this.#socket.write(this.#writer.take());
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#drop('closed');
+  }
+
+  async #dial(): Promise<void> {
+    const { host, port } = this.#options.address(this.peer);
+    const self = this.#handler.identity();
+    if (self.clusterId === null) return this.#later('not admitted yet');
+    const clusterId = self.clusterId;
+    let address: string;
+    try {
+      address = await this.#options.resolve(host);
+    } catch (error) {
+      return this.#later(`cannot resolve ${host}: ${String(error)}`);
+    }
+    if (this.#closed) return;
+    const socket = netConnect({ host: address, port, noDelay: true });
+    this.#socket = socket;
+    const decoder = new FrameDecoder({ maxBytes: LIMITS.frameBytes });
+    const timeout = setTimeout(() => socket.destroy(new Error('no hello in time')), HELLO_TIMEOUT_MS);
+    let problem = 'connection closed';
+    socket.on('connect', () => {
+      const writer = new FrameWriter(LIMITS.frameBytes);
+      writer.appendValue(
+        encodeHello({
+          magic: PROTOCOL_MAGIC,
+          version: PROTOCOL_VERSION,
+          clusterId,
+          from: self.id,
+          fromOrdinal: self.ordinal,
+          to: this.peer.id,
+          clientAddress: this.#handler.clientAddress(),
+        }),
+      );
+      socket.write(writer.take());
+    });
+    socket.on('data', (chunk) => {
+      try {
+        for (const payload of decoder.push(chunk)) {
+          const input = decodePeerFrame(unpack(payload));
+          if (input.kind !== 'helloReply')
+            throw new MemberError('PROTOCOL', 'only a hello reply was expected');
+          if (!input.reply.ok) {
+            problem = `refused: ${input.reply.reason}`;
+            socket.destroy();
+            return;
+          }
+          clearTimeout(timeout);
+          this.#handler.onHello(this.peer, input.reply.clientAddress);
+          this.#established(socket);
+        }
+      } catch (error) {
+        problem = String(error);
+        socket.destroy();
+      }
+    });
+    socket.on('error', (error) => {
+      problem = error.message;
+    });
+    socket.on('close', () => {
+      clearTimeout(timeout);
+      if (this.#socket !== socket) return;
+      this.#drop(problem);
+      if (!this.#closed) this.#later(problem);
+    });
+  }
+
+  #established(socket: Socket): void {
+    if (this.#up || this.#socket !== socket) return;
+    this.#pauseMs = RECONNECT_FIRST_MS;
+    this.#lastProblem = '';
+    this.#up = true;
+    this.#options.logger.debug({ peer: this.peer.id, ordinal: this.peer.ordinal }, 'peer link up');
+    this.#handler.onLink(this.peer.id, true);
+  }
+
+  #drop(reason: string): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#writer = new FrameWriter(PEER_FRAME_BYTES);
+    socket?.destroy();
+    if (!this.#up) return;
+    this.#up = false;
+    this.#options.logger.info({ peer: this.peer.id, ordinal: this.peer.ordinal, reason }, 'peer link lost');
+    this.#handler.onLink(this.peer.id, false);
+  }
+
+  #later(problem: string): void {
+    if (problem !== this.#lastProblem) {
+      this.#options.logger.debug(
+        { peer: this.peer.id, ordinal: this.peer.ordinal, problem },
+        'peer not reached',
+      );
+      this.#lastProblem = problem;
+    }
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => void this.#dial(), this.#pauseMs);
+    this.#pauseMs = Math.min(RECONNECT_LAST_MS, this.#pauseMs * 2);
+  }
+}
+
+/** A link that a peer dialled to us: hello first, then its messages. Whatever is wrong closes only this link. */
+function accept(
+  socket: Socket,
+  incoming: Set<Socket>,
+  options: TcpTransportOptions,
+  handler: TransportHandler,
+): void {
+  incoming.add(socket);
+  const decoder = new FrameDecoder({ maxBytes: PEER_FRAME_BYTES });
+  let from: MemberId | null = null;
+  let greeting = false;
+  const held: Uint8Array[] = [];
+  const timeout = setTimeout(() => socket.destroy(), HELLO_TIMEOUT_MS);
+
+  const greet = async (hello: PeerHello): Promise<void> => {
+    greeting = true;
+    const reason = await refuseHello(hello, handler);
+    const writer = new FrameWriter(LIMITS.frameBytes);
+    writer.appendValue(
+      encodeHelloReply(
+        reason === null ? { ok: true, clientAddress: handler.clientAddress() } : { ok: false, reason },
+      ),
+    );
+    if (reason !== null) {
+      options.logger.debug({ from: hello.from, reason }, 'peer refused');
+      socket.end(writer.take());
+      return;
+    }
+    clearTimeout(timeout);
+    from = hello.from;
+    handler.onHello({ id: hello.from, ordinal: hello.fromOrdinal } as Peer, hello.clientAddress);
+    socket.write(writer.take());
+    greeting = false;
+    for (const payload of held.splice(0)) take(payload);
+  };
+
+  const take = (payload: Uint8Array): void => {
+    if (greeting) {
+      held.push(payload.slice());
+      return;
+    }
+    const input = decodePeerFrame(unpack(payload));
+    if (from === null) {
+      if (input.kind !== 'hello') throw new MemberError('PROTOCOL', 'a peer must say hello first');
+      greet(input.hello).catch((error: unknown) => {
+        options.logger.warn({ err: error }, 'peer hello failed');
+        socket.destroy();
+      });
+    } else if (input.kind === 'vitals') {
+      handler.onVitals(from, input.vitals);
+    } else if (input.kind === 'message') {
+      handler.onMessage(from, input.message);
+    } else {
+      throw new MemberError('PROTOCOL', 'a second hello');
+    }
+  };
+
+  socket.on('data', (chunk) => {
+    try {
+      for (const payload of decoder.push(chunk)) take(payload);
+    } catch (error) {
+      if (!(error instanceof MemberError) && !isWireError(error)) throw error;
+      options.logger.warn({ err: error, from }, 'malformed input from a peer: link closed');
+      socket.destroy();
+    }
+  });
+  socket.on('error', () => {});
+  socket.on('close', () => {
+    clearTimeout(timeout);
+    incoming.delete(socket);
+  });
+}
+
+function isWireError(error: unknown): boolean {
+  return error instanceof Error && error.name === 'WireError';
+}
+
+/** Null: welcome. A member that belongs to no cluster yet is admitted by whoever knows its id. */
+async function refuseHello(hello: PeerHello, handler: TransportHandler): Promise<string | null> {
+  if (hello.magic !== PROTOCOL_MAGIC || hello.version !== PROTOCOL_VERSION) {
+    return `protocol ${hello.magic} ${hello.version} is not spoken here`;
+  }
+  const self = handler.identity();
+  if (hello.to !== self.id) return `member ${hello.to} is not here, this is ${self.id}`;
+  if (self.clusterId === null) await handler.admit(hello.clusterId);
+  else if (self.clusterId !== hello.clusterId) return `cluster ${hello.clusterId} is not ${self.clusterId}`;
+  return null;
+}
