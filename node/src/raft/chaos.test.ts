@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { configurationOf, founded, Network, seeded } from './testing/network.ts';
 import { EMPTY_STATE } from './raft.ts';
+import { configurationOf, founded, Network, seeded } from './testing/network.ts';
 import type { Configuration } from './types.ts';
 
-const STEPS = 900;
+const STEPS = 1500;
 const SEEDS = 60;
 
 /** Moves one random member one step: learner, voter, gone and back. */
@@ -34,16 +34,17 @@ function chaos(seed: number, faults: Faults): Network {
   const random = seeded(seed ^ 0x5eed);
   const pick = (count: number): number => Math.floor(random() * count);
   const network = new Network(seed);
-  for (let id = 1; id <= 3; id += 1) network.add(id, founded(configurationOf([1, 2, 3])));
+  const state = founded(configurationOf([1, 2, 3]));
+  for (let id = 1; id <= 3; id += 1) network.add(id, state);
   for (let id = 4; id <= 5; id += 1) network.add(id, EMPTY_STATE);
-  let payload = 0;
   for (let i = 0; i < STEPS; i += 1) {
     const id = pick(5) + 1;
     const leader = network.leader()?.id ?? id;
     const dice = random();
-    if (dice < 0.3) network.tick(id, 1 + pick(3));
-    else if (dice < 0.55) network.syncOne(id);
-    else if (dice < 0.65) network.propose(random() < 0.8 ? leader : id, new Uint8Array(pick(200)), (payload += 1));
+    if (network.get(id).down && random() < 0.2) network.restart(id);
+    else if (dice < 0.3) network.tick(id, 1 + pick(3));
+    else if (dice < 0.55) for (let n = pick(6); n >= 0; n -= 1) network.syncOne(id);
+    else if (dice < 0.65) network.propose(random() < 0.8 ? leader : id, new Uint8Array(pick(200)), i);
     else if (dice < 0.68) {
       network.read(random() < 0.5 ? leader : id);
       network.drain(id);
@@ -56,11 +57,10 @@ function chaos(seed: number, faults: Faults): Network {
       network.raft(leader).transferLeadership(network.get(id).id);
       network.drain(leader);
     } else if (dice < 0.75 + faults.crash) {
-      if (network.get(id).down) network.restart(id);
-      else network.crash(id, pick(3));
+      if (!network.get(id).down) network.crash(id, pick(3));
     } else if (dice < 0.78) {
       network.heal();
-      if (random() < 0.5) network.isolate(id);
+      if (random() < 0.4) network.isolate(id);
     }
     // Messages arrive in any order, some twice, some never, some very late.
     for (let n = pick(8); n > 0 && network.messages.length > 0; n -= 1) {

@@ -101,6 +101,18 @@ export class ConfigurationHistory {
     return found.configuration;
   }
 
+  /**
+   * Whether the member votes in the current configuration or in one that may still come back, the entries above
+   * `commit` not being known to be committed.
+   */
+  mayBeVoter(id: MemberId, commit: number): boolean {
+    for (let i = this.dated.length - 1; i >= 0; i -= 1) {
+      if (isVoter(this.dated[i]!.configuration, id)) return true;
+      if (this.dated[i]!.index <= commit) return false;
+    }
+    return false;
+  }
+
   forgetBefore(index: number): void {
     let keep = 0;
     while (keep + 1 < this.dated.length && this.dated[keep + 1]!.index <= index) keep += 1;

@@ -66,10 +66,10 @@ export class PeerProgress {
   accepted(index: number, first: number): boolean {
     const advanced = index > this.match;
     if (advanced) this.match = index;
+    // An answer may come after a return to probing: what is acknowledged need not be sent again.
+    this.next = Math.max(this.next, this.match + 1);
     if (this.state === 'replicate') {
       this.inflight.freeTo(index);
-      // Answers may overtake a return to probing; what is acknowledged need not be sent.
-      this.next = Math.max(this.next, index + 1);
     } else if (index === this.match && this.match + 1 >= first) {
       // In state `snapshot` this also ends one that proved needless.
       this.enter('replicate', this.match + 1);

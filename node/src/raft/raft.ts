@@ -108,9 +108,13 @@ export class Raft implements RaftCore {
     this.electionTimeoutTicks = electionTicks + Math.floor(random() * electionTicks);
   }
 
-  /** A member that does not know yet that it was made a voter, or is none, waits to be asked. */
+  /**
+   * A learner waits to be asked. One whose removal is not known to be committed still campaigns, without counting
+   * its own vote (thesis §4.2.2): of two voters the one to be removed may alone hold the entry that says so, and
+   * then neither the other, whose log is shorter, nor anyone else could win.
+   */
   private get mayCampaign(): boolean {
-    return this.installing === null && isVoter(this.log.configurations.current, this.id);
+    return this.installing === null && this.log.configurations.mayBeVoter(this.id, this.log.commit);
   }
 
   private become(role: Role, term: Term, leader: MemberId | 0): void {
