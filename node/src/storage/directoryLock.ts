@@ -1,0 +1,31 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { MemberError } from '../errors.ts';
+
+export const LOCK_FILE = 'lock.sqlite';
+
+export interface DirectoryLock {
+  release(): void;
+}
+
+/**
+ * Keeps a data directory for this process, by an exclusive transaction that is never committed: the system takes
+ * the lock back however the process ends, so there is no stale lock to clear. Throws `DIRECTORY_LOCKED` when
+ * another process has it. Node has no flock of its own; its SQLite has.
+ */
+export function lockDirectory(directory: string): DirectoryLock {
+  const database = new DatabaseSync(join(directory, LOCK_FILE), { timeout: 0 });
+  try {
+    database.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    database.close();
+    // SQLITE_BUSY
+    if (error instanceof Error && 'errcode' in error && error.errcode === 5) {
+      throw new MemberError('DIRECTORY_LOCKED', `another process uses the data directory ${directory}`, {
+        cause: error,
+      });
+    }
+    throw error;
+  }
+  return { release: () => database.close() };
+}

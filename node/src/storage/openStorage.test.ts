@@ -1,0 +1,164 @@
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { openStorage } from './openStorage.ts';
+import {
+  compactRecord,
+  entriesRecord,
+  G0,
+  log,
+  metaAt,
+  openFiles,
+  takeSnapshot,
+  temporaryDirectory,
+  watchedOps,
+  written,
+} from './testing/storageFixture.ts';
+
+const OPTIONS = {
+  segmentBytes: 64 * 1024,
+  reserveBytes: 0,
+  onFatal: (error: Error) => {
+    throw error;
+  },
+};
+
+test('a member id is drawn once and stays; the cluster id follows and stays', async () => {
+  using directory = temporaryDirectory();
+  const storage = await openStorage(join(directory.path, 'made', 'on demand'), OPTIONS);
+  const { memberId } = storage.identity;
+  expect(memberId).toBeGreaterThan(0);
+  expect(memberId).toBeLessThan(2 ** 48);
+  expect(storage.identity.clusterId).toBeNull();
+  await storage.adopt('a-cluster');
+  expect(storage.identity).toEqual({ memberId, clusterId: 'a-cluster' });
+  await storage.close();
+  const again = await openStorage(join(directory.path, 'made', 'on demand'), OPTIONS);
+  expect(again.identity).toEqual({ memberId, clusterId: 'a-cluster' });
+  await again.close();
+});
+
+test.each(['', '{"memberId":', '{"memberId":0,"clusterId":null}', '{"memberId":"7"}', '[]', 'null'])(
+  'an unreadable identity (%s) is damage, and is left as it is',
+  async (text) => {
+    using directory = temporaryDirectory();
+    await (await openFiles(directory.path)).storage.close();
+    writeFileSync(join(directory.path, 'identity.json'), text);
+    await using opened = await openFiles(directory.path);
+    expect(opened.storage.recovered.damage?.file).toBe('identity.json');
+    expect(opened.storage.identity.memberId).toBeGreaterThan(0);
+    expect(readFileSync(join(directory.path, 'identity.json'), 'utf8')).toBe(text);
+  },
+);
+
+test('a missing identity beside data is damage', async () => {
+  using directory = temporaryDirectory();
+  {
+    await using opened = await openFiles(directory.path);
+    await written(opened.storage, entriesRecord(G0, 1, 1));
+  }
+  rmSync(join(directory.path, 'identity.json'));
+  await using opened = await openFiles(directory.path);
+  expect(opened.storage.recovered.damage?.reason).toContain('missing');
+  expect(existsSync(join(directory.path, 'identity.json'))).toBe(false);
+});
+
+test('a directory is open once: a second opener is refused until the first has closed', async () => {
+  using directory = temporaryDirectory();
+  const first = await openStorage(directory.path, OPTIONS);
+  await expect(openStorage(directory.path, OPTIONS)).rejects.toMatchObject({ code: 'DIRECTORY_LOCKED' });
+  await first.close();
+  await (await openStorage(directory.path, OPTIONS)).close();
+});
+
+test('a volume set aside keeps its lock and its data, and starts anew under another id', async () => {
+  using directory = temporaryDirectory();
+  const options = { ...OPTIONS, reserveBytes: 8192 };
+  const storage = await openStorage(directory.path, options);
+  const { memberId } = storage.identity;
+  await written(storage, entriesRecord(G0, 1, 4));
+  await takeSnapshot(storage, G0, metaAt(2), 'state');
+  await storage.adopt('old');
+  await storage.setAside();
+  await expect(openStorage(directory.path, options)).rejects.toMatchObject({ code: 'DIRECTORY_LOCKED' });
+  await storage.close();
+  const left = readdirSync(directory.path).sort();
+  expect(left).toEqual([expect.stringMatching(/^aside-/), 'lock.sqlite']);
+  const aside = join(directory.path, left[0] as string);
+  expect(readdirSync(aside).sort()).toEqual(['identity.json', 'snapshots', 'wal']);
+  expect(JSON.parse(readFileSync(join(aside, 'identity.json'), 'utf8'))).toEqual({
+    memberId,
+    clusterId: 'old',
+  });
+
+  const fresh = await openStorage(directory.path, options);
+  expect(fresh.identity.memberId).not.toBe(memberId);
+  expect(fresh.identity.clusterId).toBeNull();
+  expect(fresh.recovered).toMatchObject({ damage: null, groups: new Map() });
+  await fresh.setAside();
+  await fresh.close();
+  // What was set aside is a member's volume still.
+  await using old = await openFiles(aside);
+  expect(log(old.storage, G0)).toHaveLength(2);
+});
+
+test('a damaged volume can be set aside', async () => {
+  using directory = temporaryDirectory();
+  await (await openFiles(directory.path)).storage.close();
+  rmSync(join(directory.path, 'wal'), { recursive: true });
+  const opened = await openFiles(directory.path);
+  expect(opened.storage.recovered.damage).not.toBeNull();
+  await opened.storage.setAside();
+  await using fresh = await openFiles(directory.path);
+  expect(fresh.storage.recovered.damage).toBeNull();
+});
+
+test('on a full disk the reserve is given up, work goes on, and free bytes leave it out of account', async () => {
+  using directory = temporaryDirectory();
+  const reserveBytes = 3 * 1024 * 1024 + 5;
+  const reserve = join(directory.path, 'reserve');
+  let full = false;
+  const ops = watchedOps((step) => {
+    if (step.path === reserve && step.operation === 'remove') full = false;
+    const grows =
+      step.operation === 'create' || step.operation === 'write' || step.operation === 'writeSynced';
+    if (full && grows) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+  });
+  {
+    await using opened = await openFiles(directory.path, { ops, reserveBytes });
+    await expect.poll(() => existsSync(reserve) && statSync(reserve).size).toBe(reserveBytes);
+    const { storage } = opened;
+    await written(storage, entriesRecord(G0, 1, 1));
+    full = true;
+    await written(storage, entriesRecord(G0, 2, 2));
+    expect(existsSync(reserve)).toBe(false);
+    expect(opened.fatal).toEqual([]);
+    const free = await ops.freeBytes(directory.path);
+    expect(Math.abs(free - reserveBytes - (await storage.freeBytes()))).toBeLessThan(reserveBytes / 2);
+    // A snapshot frees: then there is room for the reserve again.
+    await takeSnapshot(storage, G0, metaAt(1), 'first');
+    await takeSnapshot(storage, G0, metaAt(2), 'second');
+    await written(storage, compactRecord(G0, 2));
+    await expect.poll(() => existsSync(reserve) && statSync(reserve).size).toBe(reserveBytes);
+  }
+  let created = false;
+  const watching = watchedOps((step) => {
+    if (step.path === reserve) created = true;
+  });
+  await using again = await openFiles(directory.path, { ops: watching, reserveBytes });
+  expect(again.storage.recovered.damage).toBeNull();
+  expect(created).toBe(false);
+});
+
+test('a disk that is full without a reserve ends the process', async () => {
+  using directory = temporaryDirectory();
+  let full = false;
+  const ops = watchedOps((step) => {
+    if (full && step.operation === 'writeSynced') throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+  });
+  const opened = await openFiles(directory.path, { ops });
+  full = true;
+  opened.storage.wal.write([entriesRecord(G0, 1, 1)], () => expect.unreachable());
+  await opened.storage.close();
+  expect(opened.fatal).toHaveLength(1);
+});
