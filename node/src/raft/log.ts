@@ -1,7 +1,7 @@
 import type { LogIndex, StampMs, Term } from '@synccluster/client/protocol';
 import { ConfigurationHistory, EMPTY_CONFIGURATION, sameConfiguration } from './configuration.ts';
 import { assert } from './invariant.ts';
-import type { Entry, RestoredState, SnapshotMeta } from './types.ts';
+import type { AppendRequest, Entry, RestoredState, SnapshotMeta } from './types.ts';
 import { EntryKind } from './types.ts';
 import { WriteQueue } from './writeQueue.ts';
 
@@ -227,16 +227,17 @@ export class RaftLog {
   }
 }
 
-/** Whether a peer's entries follow each other and the position before them, as entries of a log of `term` do. */
-export function areContiguous(entries: readonly Entry[], before: Position, term: number): boolean {
-  let { index, term: previous } = before;
-  for (const entry of entries) {
+/** Whether an append's entries follow each other and the position before them, as entries of one log do. */
+export function isWellFormed(append: AppendRequest): boolean {
+  let index: number = append.prevIndex;
+  let term: number = append.prevTerm;
+  for (const entry of append.entries) {
     index += 1;
-    if (entry.index !== index || entry.term < previous || entry.term > term) return false;
+    if (entry.index !== index || entry.term < term) return false;
     if ((entry.kind === EntryKind.Configuration) !== (entry.configuration !== null)) return false;
-    previous = entry.term;
+    term = entry.term;
   }
-  return previous <= term;
+  return term <= append.term;
 }
 
 export function makeEntry(

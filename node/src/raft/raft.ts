@@ -1,15 +1,15 @@
 import type { LogIndex, MemberId, StampMs, Term } from '@synccluster/client/protocol';
+import { Ballot } from './ballot.ts';
 import { isVoter } from './configuration.ts';
+import { Follower } from './follower.ts';
 import { assert } from './invariant.ts';
 import { Leadership } from './leadership.ts';
-import { areContiguous, RaftLog } from './log.ts';
+import { isWellFormed, RaftLog } from './log.ts';
 import { Outbox } from './outbox.ts';
-import { tallyVotes } from './quorum.ts';
 import { ReadRounds } from './readIndex.ts';
 import type {
   AppendRequest,
   Configuration,
-  Heartbeat,
   Message,
   ProposeRefusal,
   RaftCore,
@@ -18,7 +18,6 @@ import type {
   Ready,
   RestoredState,
   Role,
-  SnapshotArrived,
   SnapshotMeta,
   TimeoutNow,
   VoteRequest,
@@ -63,30 +62,23 @@ export class Raft implements RaftCore {
   private readonly log: RaftLog;
   private readonly outbox = new Outbox();
   private readonly rounds = new ReadRounds();
-  private currentTerm: Term;
-  private vote: MemberId | 0;
-  private handedTerm: Term;
-  private handedVote: MemberId | 0;
+  private readonly ballot: Ballot;
+  private readonly follower: Follower;
   private currentRole: Role = 'follower';
   private currentLeader: MemberId | 0 = 0;
   /** Non-null exactly while `role` is leader. */
   private leadership: Leadership | null = null;
-  private readonly votes = new Map<MemberId, boolean>();
   private electionTicks = 0;
   private electionTimeoutTicks = 0;
   private silentTicks = 0;
-  private installing: SnapshotMeta | null = null;
-  private installHanded = false;
 
   constructor(options: RaftOptions, restored: RestoredState) {
     checkOptions(options);
     this.options = options;
     this.id = options.id;
     this.log = new RaftLog(restored);
-    this.currentTerm = restored.hardState.term;
-    this.vote = restored.hardState.vote;
-    this.handedTerm = this.currentTerm;
-    this.handedVote = this.vote;
+    this.ballot = new Ballot(this.id, restored.hardState, this.log, this.outbox);
+    this.follower = new Follower(this.id, this.log, this.outbox);
     this.resetElectionTimer();
   }
 
@@ -94,7 +86,7 @@ export class Raft implements RaftCore {
     return this.currentRole;
   }
   get term(): Term {
-    return this.currentTerm;
+    return this.ballot.term;
   }
   get leader(): MemberId | 0 {
     return this.currentLeader;
@@ -114,18 +106,13 @@ export class Raft implements RaftCore {
    * then neither the other, whose log is shorter, nor anyone else could win.
    */
   private get mayCampaign(): boolean {
-    return this.installing === null && this.log.configurations.mayBeVoter(this.id, this.log.commit);
+    return !this.follower.installing && this.log.configurations.mayBeVoter(this.id, this.log.commit);
   }
 
   private become(role: Role, term: Term, leader: MemberId | 0): void {
-    assert(term >= this.currentTerm, 'a term was to fall');
-    if (term > this.currentTerm) {
-      this.currentTerm = term;
-      this.vote = 0;
-    }
+    this.ballot.enter(term);
     this.currentRole = role;
     this.currentLeader = leader;
-    this.votes.clear();
     if (this.leadership !== null) {
       this.leadership = null;
       this.rounds.drop();
@@ -139,54 +126,21 @@ export class Raft implements RaftCore {
 
   /** Asks whether a campaign could be won before it disturbs anyone's term (thesis §9.6). */
   private becomePreCandidate(): void {
-    this.become('preCandidate', this.currentTerm, 0);
-    this.votes.set(this.id, true);
-    if (tallyVotes(this.log.configurations.current.voters, this.votes) === 'won') {
-      this.becomeCandidate(false);
-      return;
-    }
-    this.requestVotes(true, false);
+    this.become('preCandidate', this.ballot.term, 0);
+    this.ballot.askForPreVotes();
+    if (this.ballot.tally === 'won') this.becomeCandidate(false);
   }
 
   private becomeCandidate(transfer: boolean): void {
-    this.become('candidate', (this.currentTerm + 1) as Term, 0);
-    this.vote = this.id;
-    // The own vote comes back as a message when it is durable: counted at once, a crash could let this member
-    // vote for another in the term it leads.
-    this.outbox.sendAfterPersist({
-      type: 'voteResponse',
-      from: this.id,
-      to: this.id,
-      term: this.currentTerm,
-      preVote: false,
-      granted: true,
-    });
-    this.requestVotes(false, transfer);
-  }
-
-  private requestVotes(preVote: boolean, transfer: boolean): void {
-    for (const { id } of this.log.configurations.current.voters) {
-      if (id === this.id) continue;
-      const request: VoteRequest = {
-        type: 'vote',
-        from: this.id,
-        to: id,
-        term: (preVote ? this.currentTerm + 1 : this.currentTerm) as Term,
-        preVote,
-        lastIndex: this.log.last as LogIndex,
-        lastTerm: this.log.lastTerm as Term,
-        transfer,
-      };
-      if (preVote) this.outbox.send(request);
-      else this.outbox.sendAfterPersist(request);
-    }
+    this.become('candidate', (this.ballot.term + 1) as Term, 0);
+    this.ballot.askForVotes(transfer);
   }
 
   private becomeLeader(): void {
     assert(this.currentRole === 'candidate', 'only a candidate can be elected');
-    this.become('leader', this.currentTerm, this.id);
+    this.become('leader', this.ballot.term, this.id);
     this.silentTicks = 0;
-    this.leadership = new Leadership(this.currentTerm, this.log, this.outbox, this.rounds, this.options);
+    this.leadership = new Leadership(this.ballot.term, this.log, this.outbox, this.rounds, this.options);
   }
 
   campaign(): void {
@@ -196,7 +150,7 @@ export class Raft implements RaftCore {
   tick(): void {
     if (this.leadership !== null) {
       if (this.leadership.onTick()) return;
-      this.becomeFollower(this.currentTerm, 0);
+      this.becomeFollower(this.ballot.term, 0);
       this.silentTicks = this.options.electionTicks;
       return;
     }
@@ -213,12 +167,12 @@ export class Raft implements RaftCore {
   step(message: Message): void {
     if (message.to !== this.id) return;
     if (message.from === this.id) {
-      if (message.type === 'voteResponse' && message.term === this.currentTerm) this.onVoteResponse(message);
+      if (message.type === 'voteResponse' && message.term === this.ballot.term) this.onVoteResponse(message);
       return;
     }
-    if (message.term > this.currentTerm) {
+    if (message.term > this.ballot.term) {
       if (!this.enterTerm(message)) return;
-    } else if (message.term < this.currentTerm) {
+    } else if (message.term < this.ballot.term) {
       this.onStale(message);
       return;
     }
@@ -233,10 +187,12 @@ export class Raft implements RaftCore {
         this.onAppend(message);
         break;
       case 'heartbeat':
-        this.onHeartbeat(message);
+        this.followLeader(message.from);
+        this.follower.onHeartbeat(message);
         break;
       case 'snapshot':
-        this.onSnapshot(message);
+        this.followLeader(message.from);
+        this.follower.onSnapshot(message);
         break;
       case 'appendResponse':
         this.leadership?.onAppendResponse(message);
@@ -273,58 +229,29 @@ export class Raft implements RaftCore {
   private onStale(message: Message): void {
     const { from } = message;
     if (message.type === 'vote') {
-      this.answerVote(message, false, this.currentTerm);
+      this.ballot.refuse(message);
     } else if (message.type === 'append' || message.type === 'heartbeat' || message.type === 'snapshot') {
       this.outbox.send({
         type: 'heartbeatResponse',
         from: this.id,
         to: from,
-        term: this.currentTerm,
+        term: this.ballot.term,
         round: 0,
       });
     }
   }
 
-  /**
-   * Everyone votes who is asked, by the same rule, whatever its own configuration says: a learner just promoted may
-   * not have the entry that says so, and without its vote the candidate that has it could find no quorum. It is safe,
-   * for the candidate counts only voters of its own configuration, and a vote promises the same whoever gives it:
-   * one per term, durable, and only for a log at least as good. A member that never heard of the group promises no
-   * less than any other.
-   */
   private onVote(message: VoteRequest): void {
-    const free = message.preVote
-      ? message.term > this.currentTerm
-      : this.vote === message.from || (this.vote === 0 && this.currentLeader === 0);
-    const granted = free && this.log.isUpToDate(message.lastIndex, message.lastTerm);
-    if (granted && !message.preVote) {
-      this.vote = message.from;
-      this.resetElectionTimer();
-    }
-    this.answerVote(message, granted, granted ? message.term : this.currentTerm);
-  }
-
-  private answerVote(message: VoteRequest, granted: boolean, term: Term): void {
-    const { preVote } = message;
-    const answer: VoteResponse = {
-      type: 'voteResponse',
-      from: this.id,
-      to: message.from,
-      term,
-      preVote,
-      granted,
-    };
-    if (granted && !preVote) this.outbox.sendAfterPersist(answer);
-    else this.outbox.send(answer);
+    if (this.ballot.decide(message, this.currentLeader)) this.resetElectionTimer();
   }
 
   private onVoteResponse(message: VoteResponse): void {
     if (this.currentRole !== (message.preVote ? 'preCandidate' : 'candidate')) return;
-    const asked = message.preVote && message.granted ? this.currentTerm + 1 : this.currentTerm;
+    const asked = message.preVote && message.granted ? this.ballot.term + 1 : this.ballot.term;
     if (message.term !== asked) return;
-    if (!this.votes.has(message.from)) this.votes.set(message.from, message.granted);
-    const tally = tallyVotes(this.log.configurations.current.voters, this.votes);
-    if (tally === 'lost') this.becomeFollower(this.currentTerm, 0);
+    this.ballot.count(message.from, message.granted);
+    const { tally } = this.ballot;
+    if (tally === 'lost') this.becomeFollower(this.ballot.term, 0);
     else if (tally === 'won' && message.preVote) this.becomeCandidate(false);
     else if (tally === 'won') this.becomeLeader();
   }
@@ -338,101 +265,16 @@ export class Raft implements RaftCore {
   private followLeader(from: MemberId): void {
     assert(this.currentRole !== 'leader', 'two members lead the same term');
     assert(this.currentLeader === 0 || this.currentLeader === from, 'two members lead the same term');
-    if (this.currentRole !== 'follower') this.becomeFollower(this.currentTerm, from);
+    if (this.currentRole !== 'follower') this.becomeFollower(this.ballot.term, from);
     this.currentLeader = from;
     this.silentTicks = 0;
     this.electionTicks = 0;
   }
 
   private onAppend(message: AppendRequest): void {
-    const { prevIndex, prevTerm, entries } = message;
-    const malformed = !areContiguous(entries, { index: prevIndex, term: prevTerm }, message.term);
-    if (malformed) return;
+    if (!isWellFormed(message)) return;
     this.followLeader(message.from);
-    if (this.installing !== null) return;
-    if (prevIndex < this.log.commit) {
-      // Committed here, so the leader has it too; all of it was handed out to be written before this answer.
-      this.answerAppend(message.from, this.log.commit);
-      return;
-    }
-    const present = this.log.termAt(prevIndex);
-    if (present === prevTerm) {
-      this.log.merge(entries);
-      const last = prevIndex + entries.length;
-      // Behind `last` there may be entries of an older leader, which this one has not vouched for.
-      this.log.commitTo(Math.min(message.commit, last));
-      this.answerAppend(message.from, last);
-      return;
-    }
-    assert(prevIndex > this.log.commit, 'a leader contradicts a committed entry');
-    const hint = this.log.findConflictByTerm(prevIndex, prevTerm);
-    this.outbox.send({
-      type: 'appendResponse',
-      from: this.id,
-      to: message.from,
-      term: this.currentTerm,
-      rejected: true,
-      index: prevIndex,
-      hintIndex: hint.index as LogIndex,
-      hintTerm: hint.term as Term,
-    });
-  }
-
-  /** Accepts up to `index`, once it is durable. */
-  private answerAppend(to: MemberId, index: number): void {
-    this.outbox.sendAfterPersist({
-      type: 'appendResponse',
-      from: this.id,
-      to,
-      term: this.currentTerm,
-      rejected: false,
-      index: index as LogIndex,
-      hintIndex: 0 as LogIndex,
-      hintTerm: 0 as Term,
-    });
-  }
-
-  private onHeartbeat(message: Heartbeat): void {
-    this.followLeader(message.from);
-    if (this.installing === null) this.log.commitTo(message.commit);
-    this.outbox.send({
-      type: 'heartbeatResponse',
-      from: this.id,
-      to: message.from,
-      term: this.currentTerm,
-      round: message.round,
-    });
-  }
-
-  private onSnapshot(message: SnapshotArrived): void {
-    const { meta } = message;
-    this.followLeader(message.from);
-    if (this.installing !== null) return;
-    if (meta.index <= this.log.commit) {
-      this.answerAppend(message.from, this.log.commit);
-    } else if (this.log.termAt(meta.index) === meta.term) {
-      // The log agrees up to there: what the snapshot proves committed needs no installing.
-      this.log.commitTo(meta.index);
-      this.answerAppend(message.from, meta.index);
-    } else {
-      // The log stays until the snapshot is durable in its place: a crash in between finds one or the other whole.
-      this.installing = meta;
-      this.installHanded = false;
-    }
-  }
-
-  snapshotInstalled(meta: SnapshotMeta): void {
-    const awaited = this.installing;
-    assert(
-      awaited !== null && awaited.index === meta.index,
-      'a snapshot was installed that was not asked for',
-    );
-    this.installing = null;
-    this.log.reset(meta);
-    this.resetElectionTimer();
-    if (this.currentRole === 'follower' && this.currentLeader !== 0) {
-      this.answerAppend(this.currentLeader, meta.index);
-    }
+    this.follower.onAppend(message);
   }
 
   // ---- The leader's own calls
@@ -443,7 +285,7 @@ export class Raft implements RaftCore {
     if (this.leadership === null || configurations.currentIndex > commit) return;
     if (isVoter(configurations.current, this.id)) return;
     this.leadership.retire();
-    this.becomeFollower(this.currentTerm, 0);
+    this.becomeFollower(this.ballot.term, 0);
   }
 
   propose(stampMs: StampMs, data: Uint8Array): LogIndex | ProposeRefusal {
@@ -483,29 +325,29 @@ export class Raft implements RaftCore {
     this.leadership?.snapshotReported(to, ok);
   }
 
+  snapshotInstalled(meta: SnapshotMeta): void {
+    this.follower.installed(meta, this.currentLeader, this.ballot.term);
+    this.resetElectionTimer();
+  }
+
   // ---- Out
 
   takeReady(): Ready | null {
     this.leadership?.flush();
-    const changed = this.currentTerm !== this.handedTerm || this.vote !== this.handedVote;
-    const install = this.installing !== null && !this.installHanded ? this.installing : null;
     const ready: Ready = {
-      hardState: changed ? { term: this.currentTerm, vote: this.vote } : null,
+      hardState: this.ballot.takeHardState(),
       entries: this.log.takeUnstable(),
       messages: this.outbox.takeNow(),
       messagesAfterPersist: this.outbox.takeAfterPersist(),
       // What is committed below a snapshot on its way in is part of it.
-      committed: this.installing === null ? this.log.takeCommitted() : [],
+      committed: this.follower.installing ? [] : this.log.takeCommitted(),
       reads: this.rounds.takeReleased(),
       snapshotTo: this.leadership?.takeSnapshotTo() ?? [],
-      install,
+      install: this.follower.takeInstall(),
     };
-    this.handedTerm = this.currentTerm;
-    this.handedVote = this.vote;
-    if (install !== null) this.installHanded = true;
     const empty =
-      !changed &&
-      install === null &&
+      ready.hardState === null &&
+      ready.install === null &&
       ready.entries.length === 0 &&
       ready.messages.length === 0 &&
       ready.messagesAfterPersist.length === 0 &&
@@ -520,7 +362,7 @@ export class Raft implements RaftCore {
     return {
       id: this.id,
       role: this.currentRole,
-      term: this.currentTerm,
+      term: this.ballot.term,
       leader: this.currentLeader,
       commit: log.commit as LogIndex,
       durable: log.durable as LogIndex,
