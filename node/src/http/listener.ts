@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -127,22 +128,31 @@ function countRequests(app: FastifyInstance, listener: string, registry: Registr
 }
 
 export async function listen(app: App, options: ListenOptions): Promise<Listener> {
-  const server = app.fastify;
-  await server.listen({ host: options.host, port: options.port });
-  const address = server.server.address();
+  const { server } = app.fastify;
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  await app.fastify.listen({ host: options.host, port: options.port });
+  const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the listener has no port');
   let closed: Promise<void> | null = null;
   return {
     port: address.port,
     close() {
-      closed ??= close(app);
+      closed ??= close(app, sockets);
       return closed;
     },
   };
 }
 
-async function close(app: App): Promise<void> {
+async function close(app: App, sockets: Iterable<Socket>): Promise<void> {
   app.stopping.abort(stoppingError());
+  for (const socket of sockets) {
+    // Opened ahead and never used: the server takes such a connection for busy and would wait for it.
+    if (socket.bytesRead === 0) socket.destroy();
+  }
   const force = setTimeout(() => app.fastify.server.closeAllConnections(), CLOSE_MS);
   try {
     await app.fastify.close();

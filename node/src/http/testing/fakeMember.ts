@@ -171,7 +171,7 @@ export class FakeMember implements MemberPort {
     if (this.drivesCatalogue && (command[0] === Op.QueueDeclare || command[0] === Op.QueueDelete)) {
       this.configureQueues();
     }
-    return { index: this.#group(group).index as LogIndex, value: valueOf(outcome) as ReplyOf<C> };
+    return { index: this.#group(group).index as LogIndex, value: outcomeValue(outcome) as ReplyOf<C> };
   }
 
   async read<Q extends Query>(
@@ -190,7 +190,7 @@ export class FakeMember implements MemberPort {
     }
     const outcome = state.machine.query(query);
     if (outcome === null) throw new MemberError('UNSUPPORTED', 'not of this group');
-    return { index: state.index as LogIndex, value: valueOf(outcome) as unknown as AnswerOf<Q> };
+    return { index: state.index as LogIndex, value: outcomeValue(outcome) as unknown as AnswerOf<Q> };
   }
 
   #waitForQueue(
@@ -336,7 +336,7 @@ export class FakeMember implements MemberPort {
   }
 }
 
-function valueOf(outcome: Outcome): readonly unknown[] {
+function outcomeValue(outcome: Outcome): readonly unknown[] {
   if (outcome.ok) return outcome.value;
   throw new MemberError(outcome.code, outcome.message, { detail: outcome.detail });
 }
