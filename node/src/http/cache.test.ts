@@ -111,9 +111,13 @@ describe('a member that cannot serve', () => {
   });
 
   it('says so when it does not know the slot table', async () => {
-    api.member.slotsKnown = false;
-    const { status, json } = await api.call('GET', '/v1/cache/a');
-    expect([status, json['message']]).toEqual([503, expect.stringMatching(/slot table/)]);
+    for (const table of [null, new Uint8Array(0), new Uint8Array(1024)]) {
+      api.member.slotTable = () => table;
+      for (const url of ['/v1/cache/a', '/v1/cache/b']) {
+        const { status, json } = await api.call('GET', url);
+        expect([status, json['message']]).toEqual([503, expect.stringMatching(/slot table/)]);
+      }
+    }
   });
 
   it('hides what went wrong inside, and says where to look', async () => {

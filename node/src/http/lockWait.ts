@@ -21,7 +21,7 @@ const LATE_MS = 1_000;
 /** While a caller waits, its session is kept alive and its waiter looked up this often: pushes can be lost. */
 const CHECK_MAX_MS = 1_000;
 const CHECK_MIN_MS = 100;
-const WITHDRAW_ATTEMPTS = 20;
+const WITHDRAW_FOR_MS = 5_000;
 const WITHDRAW_PAUSE_MS = 100;
 
 export interface LockRequest {
@@ -196,17 +196,18 @@ async function release(access: Access, request: LockRequest, token: Token): Prom
 }
 
 /**
- * Runs a cleaning write again while there is no leader. It gives up after about 2 s: then the session's TTL frees
- * the lock. What is not there any more needs no cleaning.
+ * Runs a cleaning write again while there is no leader. It gives up after some seconds: then the session's TTL
+ * frees the lock. What is not there any more needs no cleaning.
  */
 async function insist(run: () => Promise<Token>): Promise<Token> {
-  for (let attempt = 1; ; attempt++) {
+  const deadline = performance.now() + WITHDRAW_FOR_MS;
+  for (;;) {
     try {
       return await run();
     } catch (error) {
       const code = error instanceof MemberError ? error.code : null;
       if (code === 'NOT_FOUND' || code === 'LOCK_NOT_HELD' || code === 'SESSION_EXPIRED') return 0 as Token;
-      if (!isPassing(error) || attempt >= WITHDRAW_ATTEMPTS) throw error;
+      if (!isPassing(error) || performance.now() >= deadline) throw error;
       await sleep(WITHDRAW_PAUSE_MS);
     }
   }

@@ -23,10 +23,10 @@ const FRESH_MS = 1_000;
 const SETTLE_MS = 2_000;
 const SETTLE_PAUSE_MS = 20;
 
-/** The slot table, or UNAVAILABLE. */
+/** The slot table, or UNAVAILABLE: before the founding is applied every slot shows 0, which owns no data. */
 export function slotTableOf(member: MemberPort): Uint8Array {
   const table = member.slotTable();
-  if (table === null) {
+  if (table === null || (table[0] ?? 0) === 0) {
     throw new MemberError('UNAVAILABLE', "This member does not know the cluster's slot table yet.");
   }
   return table;

@@ -1,8 +1,8 @@
 import {
-  hashString,
   LIMITS,
   type NewMessage,
   Op,
+  partitionOfKey,
   QueryOp,
   type QueueAck,
   type QueueExtend,
@@ -51,7 +51,7 @@ export class QueueMessages {
     const queue = await this.#directory.find(access, name);
     const unkeyed = this.#turn++ % queue.partitions;
     const commands = toCommands(messages, (message) =>
-      message.key === undefined ? unkeyed : hashString(message.key) % queue.partitions,
+      message.key === undefined ? unkeyed : partitionOfKey(message.key, queue.partitions),
     );
     const ids: string[] = new Array(messages.length);
     let stored = 0;

@@ -23,6 +23,11 @@ export function slotOf(key: string): Slot {
   return (hashString(key) % SLOT_COUNT) as Slot;
 }
 
+/** Partition for a message with a key: every producer must choose alike, or the key's order is lost. */
+export function partitionOfKey(key: string, partitions: number): number {
+  return hashString(key) % partitions;
+}
+
 /** Partitions of one queue spread like keys do. */
 export function slotOfPartition(queue: string, partition: number): Slot {
   return slotOf(`${queue}/${partition}`);

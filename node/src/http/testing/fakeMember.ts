@@ -53,7 +53,6 @@ export class FakeMember implements MemberPort {
   /** False: pushes are lost, as in a failover. */
   delivers = true;
   admitted = true;
-  slotsKnown = true;
   reason: string | null = null;
   /** Runs before each write is applied. */
   beforeWrite: (command: Command) => Promise<void> | void = () => {};
@@ -255,7 +254,7 @@ export class FakeMember implements MemberPort {
   }
 
   slotTable(): Uint8Array | null {
-    return this.slotsKnown ? this.#coordination.slotTable() : null;
+    return this.#coordination.slotTable();
   }
 
   clusterId(): string | null {
