@@ -169,7 +169,7 @@ describe('end of a session', () => {
       [ids[1], [PushKind.LockGranted, a, expect.any(Number)]],
       [ids[2], [PushKind.LockGranted, b, expect.any(Number)]],
     ];
-    expect(w.pushes()).toEqual([...grants, ...own]);
+    expect(w.pushes()).toEqual([...own, ...grants]);
     expect(w.ask([QueryOp.LockInspect, 'c'])[1]).toEqual([]);
     expect(w.machine.nextDueStampMs()).toBe(Infinity);
   });

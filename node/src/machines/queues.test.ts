@@ -46,7 +46,7 @@ describe('enqueue', () => {
     w.stampMs += 50;
     w.ok(expire());
     expect([...w.machine.takeReadyQueues()]).toEqual(['q']);
-    expect(w.ask([QueryOp.QueueWait, 'q'])).toEqual([true]);
+    expect(w.ask([QueryOp.QueueWait, 'q', 0])).toEqual([true]);
   });
 });
 

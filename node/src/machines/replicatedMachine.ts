@@ -84,11 +84,14 @@ export abstract class ReplicatedMachine implements Machine {
         return reply<'SessionOpen'>([this.sessionTable.open(command[5], command[6])]);
       case Op.SessionClose:
         if (command[2] === 0) return fail('INVALID_ARGUMENT', 'session must name the session to close');
-        this.#endSession(command[2], stampMs);
+        if (this.sessionTable.end(command[2])) this.sessionEnded(command[2], stampMs);
         return NOTHING;
       case Op.SessionExpire:
         for (const id of command[5]) {
-          if (this.#endSession(id, stampMs)) this.push({ session: id, push: [PushKind.SessionExpired] });
+          // The loss is told before the grants that follow from it.
+          if (!this.sessionTable.end(id)) continue;
+          this.push({ session: id, push: [PushKind.SessionExpired] });
+          this.sessionEnded(id, stampMs);
         }
         return NOTHING;
       case Op.Expire:
@@ -100,12 +103,6 @@ export abstract class ReplicatedMachine implements Machine {
       default:
         return this.execute(command, stampMs);
     }
-  }
-
-  #endSession(id: SessionId, stampMs: StampMs): boolean {
-    if (!this.sessionTable.end(id)) return false;
-    this.sessionEnded(id, stampMs);
-    return true;
   }
 
   protected unsupported(command: Command): Outcome {

@@ -8,6 +8,7 @@ import {
   refuseCommand,
   type StampMs,
 } from '@synccluster/client/protocol';
+import { pack, unpack } from '@synccluster/client/wire';
 import {
   type CoordinationMachine,
   createMachine,
@@ -72,9 +73,9 @@ export function data(group = 1) {
   return new World(createMachine({ group: group as GroupId }) as DataMachine);
 }
 
-/** A record as it comes back from disk: no object shared with the live state. */
+/** A record as it comes back from disk or another member. */
 export function copied(record: SnapshotRecord): SnapshotRecord {
-  return structuredClone(record) as SnapshotRecord;
+  return unpack(pack(record)) as SnapshotRecord;
 }
 
 export function snapshotOf(machine: Machine): SnapshotRecord[] {
