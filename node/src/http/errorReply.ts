@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { MemberError } from '../errors.ts';
 
 /** What every error looks like to a client of the HTTP listeners. */
-export interface ErrorBody {
+interface ErrorBody {
   code: ErrorCode;
   message: string;
 }
@@ -32,7 +32,7 @@ const FRAMEWORK: ReadonlyMap<string, ErrorBody> = new Map<string, ErrorBody>([
   ],
 ]);
 
-export function errorBodyOf(error: unknown): ErrorBody {
+function errorBodyOf(error: unknown): ErrorBody {
   if (error instanceof MemberError) {
     return isErrorCode(error.code) ? { code: error.code, message: error.message } : INTERNAL;
   }

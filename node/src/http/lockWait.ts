@@ -160,7 +160,7 @@ async function check(
 }
 
 /** Whether the same request may succeed a moment later. */
-export function isPassing(error: unknown): boolean {
+function isPassing(error: unknown): boolean {
   return (
     error instanceof MemberError &&
     isErrorCode(error.code) &&

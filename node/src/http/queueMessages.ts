@@ -223,10 +223,7 @@ interface Batch {
 }
 
 /** Splits messages by partition, and each partition's so that every command keeps within its limits. */
-export function toCommands(
-  messages: readonly Outgoing[],
-  partitionOf: (message: Outgoing) => number,
-): Batch[][] {
+function toCommands(messages: readonly Outgoing[], partitionOf: (message: Outgoing) => number): Batch[][] {
   const byPartition: Batch[][] = [];
   const sizes = new Map<Batch, number>();
   messages.forEach((message, position) => {
