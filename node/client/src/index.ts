@@ -1,1 +1,15 @@
-export * from './protocol/index.ts';
+export type { Cache, CacheEntry, CacheGetOptions, CachePutOptions, ReadLevelName } from './cache.ts';
+export { Client, type ClusterState, connect } from './client.ts';
+export type { Clock, Timer } from './clock.ts';
+export type { CallOptions } from './engine.ts';
+export { SyncError } from './errors.ts';
+export type { ClientEvent } from './events.ts';
+export type { Lock, LockModeName } from './lock.ts';
+export type { AcquireOptions, LockState, Locks } from './locks.ts';
+export type { Message } from './message.ts';
+export type { ClientOptions } from './options.ts';
+export { type ErrorCode, isErrorCode } from './protocol/errors.ts';
+export type { Enqueued, EnqueueOptions, PartitionState, Queue } from './queue.ts';
+export type { QueueOptions, Queues } from './queues.ts';
+export type { ReceiveOptions } from './receiver.ts';
+export type { Link, LinkHandlers, Transport } from './transport.ts';

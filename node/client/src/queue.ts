@@ -1,0 +1,317 @@
+import { backoffMs } from './backoff.ts';
+import { toBytes } from './cache.ts';
+import type { Catalogue, QueueRoute } from './catalogue.ts';
+import type { Engine } from './engine.ts';
+import { EnqueueBatch, type EnqueueSink } from './enqueueBatch.ts';
+import { asSyncError, cancelled, SyncError } from './errors.ts';
+import type { Message, MessageOwner } from './message.ts';
+import { type NewMessage, Op, QueryOp, ReadLevel } from './protocol/commands.ts';
+import { LIMITS } from './protocol/limits.ts';
+import { hashString } from './protocol/slots.ts';
+import { ReceiptBatch, type ReceiptOp, type ReceiptSink } from './receiptBatch.ts';
+import { type ReceiveOptions, Receiver } from './receiver.ts';
+
+export interface EnqueueOptions {
+  /** Messages of one key stay in order. Without one they spread over the partitions. */
+  key?: string;
+  /** Not delivered before, in milliseconds. @default 0 */
+  delayMs?: number;
+  signal?: AbortSignal;
+}
+
+/** Where a message went. */
+export interface Enqueued {
+  readonly partition: number;
+  readonly id: number;
+}
+
+export interface PartitionState {
+  readonly partition: number;
+  readonly ready: number;
+  readonly inFlight: number;
+  readonly delayed: number;
+  readonly sizeBytes: number;
+}
+
+const NO_OPTIONS: EnqueueOptions = {};
+
+/** One queue. Calls made in the same turn of the event loop share commands. */
+export class Queue implements MessageOwner {
+  readonly name: string;
+  readonly #engine: Engine;
+  readonly #catalogue: Catalogue;
+  readonly #receiver: Receiver;
+  /** Batches of this turn: by partition, and by operation, group and duration. */
+  readonly #enqueues: (EnqueueBatch | undefined)[] = [];
+  readonly #settlements = new Map<string, ReceiptBatch>();
+  #turn = 0;
+
+  constructor(engine: Engine, catalogue: Catalogue, name: string) {
+    this.#engine = engine;
+    this.#catalogue = catalogue;
+    this.name = name;
+    this.#receiver = new Receiver(engine, catalogue, this);
+  }
+
+  /** The payload must not be changed until the call has settled. */
+  enqueue(payload: Uint8Array | string, options: EnqueueOptions = NO_OPTIONS): Promise<Enqueued> {
+    return new Promise((resolve, reject) => {
+      const sink = new EnqueueCall(this.#engine, this, 1, (results) => resolve(results[0]!), reject);
+      this.#enqueueAll([payload], options, sink);
+    });
+  }
+
+  /** All of them, or the first error: then some may have gone in. Results are in the order of `payloads`. */
+  enqueueMany(
+    payloads: readonly (Uint8Array | string)[],
+    options: EnqueueOptions = NO_OPTIONS,
+  ): Promise<Enqueued[]> {
+    if (payloads.length === 0) return Promise.resolve([]);
+    return new Promise((resolve, reject) => {
+      const sink = new EnqueueCall(this.#engine, this, payloads.length, resolve, reject);
+      this.#enqueueAll(payloads, options, sink);
+    });
+  }
+
+  /** Up to `max` messages; empty when none came within `waitMs`. */
+  receive(options: ReceiveOptions = {}): Promise<Message[]> {
+    return this.#receiver.receive(options);
+  }
+
+  /** Acknowledges several at once; rejects with the first error. */
+  ack(messages: readonly Message[]): Promise<void> {
+    return this.#settle(Op.QueueAck, messages, 0);
+  }
+
+  nack(messages: readonly Message[], delayMs = 0): Promise<void> {
+    return this.#settle(Op.QueueNack, messages, delayMs);
+  }
+
+  extend(messages: readonly Message[], visibilityMs: number): Promise<void> {
+    return this.#settle(Op.QueueExtend, messages, visibilityMs);
+  }
+
+  /** Depth of every partition. */
+  async inspect(): Promise<PartitionState[]> {
+    const { distinctGroups } = await this.#catalogue.route(this.name);
+    const states = await Promise.all(
+      distinctGroups.map((group) =>
+        this.#engine.read(group, ReadLevel.Linearizable, [QueryOp.QueueInspect, this.name], ([depths]) =>
+          depths.map(([partition, ready, inFlight, delayed, sizeBytes]) => ({
+            partition,
+            ready,
+            inFlight,
+            delayed,
+            sizeBytes,
+          })),
+        ),
+      ),
+    );
+    return states.flat().sort((a, b) => a.partition - b.partition);
+  }
+
+  /** For EnqueueCall: puts a message into this turn's batch of its partition. */
+  put(route: QueueRoute, partition: number, message: NewMessage, sink: EnqueueSink, position: number): void {
+    let batch = this.#enqueues[partition];
+    if (batch === undefined || !batch.fits(message)) {
+      batch = new EnqueueBatch(this.#engine, this.name, route.groups[partition]!, partition, this.#sent);
+      this.#enqueues[partition] = batch;
+    }
+    batch.add(message, sink, position);
+  }
+
+  /** For EnqueueCall: after the queue was not where it should be. */
+  async routeAgain(): Promise<QueueRoute> {
+    this.#catalogue.forget(this.name);
+    return this.#catalogue.route(this.name);
+  }
+
+  #enqueueAll(payloads: readonly (Uint8Array | string)[], options: EnqueueOptions, call: EnqueueCall): void {
+    try {
+      const { key, delayMs = 0, signal } = options;
+      if (signal !== undefined && !call.watch(signal)) return;
+      const messages = payloads.map((payload) => newMessage(payload, delayMs));
+      const route = this.#catalogue.known(this.name);
+      if (route !== null) {
+        this.#distribute(route, messages, key, call);
+        return;
+      }
+      this.#catalogue.route(this.name).then(
+        (found) => this.#distribute(found, messages, key, call),
+        (error: unknown) => call.fail(asSyncError(error)),
+      );
+    } catch (error) {
+      call.fail(asSyncError(error));
+    }
+  }
+
+  #distribute(
+    route: QueueRoute,
+    messages: readonly NewMessage[],
+    key: string | undefined,
+    call: EnqueueCall,
+  ): void {
+    if (call.settled) return;
+    const fixed = key === undefined ? -1 : hashString(key) % route.partitions;
+    for (let i = 0; i < messages.length; i++) {
+      const partition = fixed >= 0 ? fixed : this.#turn++ % route.partitions;
+      this.put(route, partition, messages[i]!, call, i);
+    }
+  }
+
+  readonly #sent = (batch: EnqueueBatch): void => {
+    if (this.#enqueues[batch.partition] === batch) this.#enqueues[batch.partition] = undefined;
+  };
+
+  #settle(op: ReceiptOp, messages: readonly Message[], durationMs: number): Promise<void> {
+    if (messages.length === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const call = new SettleCall(messages.length, resolve, reject);
+      for (const message of messages) {
+        const key = `${op} ${message.group} ${durationMs}`;
+        let batch = this.#settlements.get(key);
+        if (batch === undefined || batch.full) {
+          batch = new ReceiptBatch(this.#engine, this.name, message.group, op, durationMs, (sent) => {
+            if (this.#settlements.get(key) === sent) this.#settlements.delete(key);
+          });
+          this.#settlements.set(key, batch);
+        }
+        batch.add([message.partition, message.id, message.delivery], call);
+      }
+    });
+  }
+}
+
+function newMessage(payload: Uint8Array | string, delayMs: number): NewMessage {
+  const bytes = toBytes(payload);
+  // Checked here, because in a batch it would take the others with it.
+  if (!(bytes instanceof Uint8Array))
+    throw new SyncError('INVALID_ARGUMENT', 'a payload must be bytes or text');
+  if (bytes.length > LIMITS.valueBytes) {
+    throw new SyncError('TOO_LARGE', `a payload must have at most ${LIMITS.valueBytes} bytes`);
+  }
+  if (!Number.isSafeInteger(delayMs) || delayMs < 0 || delayMs > LIMITS.durationMaxMs) {
+    throw new SyncError(
+      'INVALID_ARGUMENT',
+      `delayMs must be a whole number from 0 to ${LIMITS.durationMaxMs}`,
+    );
+  }
+  return [bytes, delayMs];
+}
+
+/** One `enqueue` or `enqueueMany`: settles when all its messages have. */
+class EnqueueCall implements EnqueueSink {
+  readonly queue: string;
+  readonly deadlineMs: number;
+  readonly #engine: Engine;
+  readonly #owner: Queue;
+  readonly #results: Enqueued[] = [];
+  readonly #resolve: (results: Enqueued[]) => void;
+  readonly #reject: (error: SyncError) => void;
+  #open: number;
+  #retries = 0;
+  #settled = false;
+  #signal: AbortSignal | null = null;
+
+  constructor(
+    engine: Engine,
+    owner: Queue,
+    count: number,
+    resolve: (results: Enqueued[]) => void,
+    reject: (error: SyncError) => void,
+  ) {
+    this.#engine = engine;
+    this.#owner = owner;
+    this.queue = owner.name;
+    this.deadlineMs = engine.deadlineMs();
+    this.#open = count;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  get settled(): boolean {
+    return this.#settled;
+  }
+
+  watch(signal: AbortSignal): boolean {
+    this.#signal = signal;
+    if (signal.aborted) {
+      this.#aborted();
+      return false;
+    }
+    signal.addEventListener('abort', this.#aborted);
+    return true;
+  }
+
+  enqueued(position: number, partition: number, id: number): void {
+    this.#results[position] = { partition, id };
+    if (--this.#open > 0 || this.#settled) return;
+    this.#settle();
+    this.#resolve(this.#results);
+  }
+
+  notEnqueued(position: number, message: NewMessage, partition: number, error: SyncError): void {
+    // A queue that was declared a moment ago reaches its groups a little later than the catalogue.
+    if (error.code === 'NOT_FOUND' || error.code === 'MOVED') {
+      void this.#again(position, message, partition, error);
+    } else {
+      this.fail(error);
+    }
+  }
+
+  fail(error: SyncError): void {
+    if (this.#settled) return;
+    this.#settle();
+    this.#reject(error);
+  }
+
+  async #again(position: number, message: NewMessage, partition: number, error: SyncError): Promise<void> {
+    const { clock } = this.#engine;
+    const delay = backoffMs(clock, this.#retries++);
+    if (this.#settled || clock.monotonicMs() + delay >= this.deadlineMs) {
+      this.fail(error);
+      return;
+    }
+    await new Promise<void>((resolve) => clock.after(delay, resolve));
+    try {
+      const route = await this.#owner.routeAgain();
+      if (!this.#settled) this.#owner.put(route, partition % route.partitions, message, this, position);
+    } catch (failure) {
+      this.fail(asSyncError(failure));
+    }
+  }
+
+  readonly #aborted = (): void => {
+    this.fail(cancelled(this.#signal!));
+  };
+
+  #settle(): void {
+    this.#settled = true;
+    this.#signal?.removeEventListener('abort', this.#aborted);
+  }
+}
+
+/** One `ack`, `nack` or `extend`, of one message or several. */
+class SettleCall implements ReceiptSink {
+  #open: number;
+  #error: SyncError | null = null;
+  readonly #resolve: () => void;
+  readonly #reject: (error: SyncError) => void;
+  constructor(count: number, resolve: () => void, reject: (error: SyncError) => void) {
+    this.#open = count;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+  receiptDone(): void {
+    this.#done();
+  }
+  receiptFailed(error: SyncError): void {
+    this.#error ??= error;
+    this.#done();
+  }
+  #done(): void {
+    if (--this.#open > 0) return;
+    if (this.#error === null) this.#resolve();
+    else this.#reject(this.#error);
+  }
+}
