@@ -33,13 +33,15 @@ export function configurationOf(voters: readonly number[], learners: readonly nu
   return { voters: members(voters), learners: members(learners) };
 }
 
+const ONE_BYTE = new Uint8Array(1);
+
 export function entryOf(index: number, term: number, rest: Partial<Entry> = {}): Entry {
   return {
     index: index as LogIndex,
     term: term as Term,
     kind: EntryKind.Commands,
     stampMs: 0 as StampMs,
-    data: new Uint8Array(1),
+    data: ONE_BYTE,
     configuration: null,
     ...rest,
   };
@@ -154,7 +156,7 @@ export class Network {
 
   private start(id: MemberId, disk: Disk): Raft {
     const restored = { hardState: disk.hardState, snapshot: disk.snapshot, entries: [...disk.entries] };
-    return new Raft({ ...OPTIONS, ...this.overrides, id, random: this.random }, restored);
+    return new Raft({ ...OPTIONS, random: this.random, ...this.overrides, id }, restored);
   }
 
   get(id: number): SimMember {
@@ -244,7 +246,7 @@ export class Network {
     }
   }
 
-  propose(id: number, data = new Uint8Array(8), stampMs = 0): LogIndex | string {
+  propose(id: number, data: Uint8Array = new Uint8Array(8), stampMs = 0): LogIndex | string {
     const result = this.raft(id).propose(stampMs as StampMs, data);
     this.drain(id);
     return result;
