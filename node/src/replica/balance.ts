@@ -1,5 +1,6 @@
 import type { GroupId, MemberId } from '@synccluster/client/protocol';
 import type { RaftStatus } from '../raft/types.ts';
+import { isCaughtUp } from './caughtUp.ts';
 
 /**
  * Leaders spread over members: group g prefers the voter at position g, counted round by ordinal. Returns who
@@ -13,7 +14,7 @@ export function preferredLeader(
   const voters = [...status.configuration.voters].sort((a, b) => a.ordinal - b.ordinal);
   const preferred = voters[group % Math.max(1, voters.length)];
   if (preferred === undefined || preferred.id === status.id || !mayLead(preferred.id)) return null;
-  return isReadyToLead(status, preferred.id) ? preferred.id : null;
+  return isCaughtUp(status.progress, preferred.id, status.lastIndex) ? preferred.id : null;
 }
 
 /** The voter to hand a leadership to when this member is about to go: the one with the longest log. */
@@ -29,16 +30,4 @@ export function bestSuccessor(status: RaftStatus, mayLead: (id: MemberId) => boo
     }
   }
   return best;
-}
-
-const NEAR_ENTRIES = 64;
-
-function isReadyToLead(status: RaftStatus, id: MemberId): boolean {
-  const progress = status.progress.find((p) => p.id === id);
-  return (
-    progress !== undefined &&
-    progress.active &&
-    progress.state === 'replicate' &&
-    progress.match + NEAR_ENTRIES >= status.lastIndex
-  );
 }

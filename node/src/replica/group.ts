@@ -156,6 +156,9 @@ export class Group {
   get ledSinceMs(): number {
     return this.#ledSinceMs;
   }
+  get installing(): boolean {
+    return this.#installing;
+  }
   status(): RaftStatus {
     return this.core.status();
   }

@@ -1,8 +1,6 @@
 import type { MemberId, RosterMember, RosterTargetValue } from '@synccluster/client/protocol';
 import type { Configuration, ConfigurationMember, Progress } from '../raft/types.ts';
-
-/** A learner this close to the end of the log is promoted: one entry holds a whole batch of commands. */
-const CAUGHT_UP_ENTRIES = 64;
+import { isCaughtUp } from './caughtUp.ts';
 
 export interface MembershipInput {
   readonly self: MemberId;
@@ -48,21 +46,13 @@ export function nextMembershipStep(input: MembershipInput): MembershipStep {
   }
 
   const targets = new Map<MemberId, RosterTargetValue>(input.roster.map(([id, , target]) => [id, target]));
-  const promoted = now.learners.find((m) => targets.get(m.id) === 'voter' && isCaughtUp(m.id, input));
+  const promoted = now.learners.find(
+    (m) => targets.get(m.id) === 'voter' && isCaughtUp(input.progress, m.id, input.lastIndex),
+  );
   if (promoted !== undefined) {
     return propose([...now.voters, promoted], without(now.learners, [promoted]), `promote ${promoted.id}`);
   }
   return null;
-}
-
-function isCaughtUp(id: MemberId, input: MembershipInput): boolean {
-  const progress = input.progress.find((p) => p.id === id);
-  return (
-    progress !== undefined &&
-    progress.active &&
-    progress.state === 'replicate' &&
-    progress.match + CAUGHT_UP_ENTRIES >= input.lastIndex
-  );
 }
 
 function propose(

@@ -25,7 +25,8 @@ export class SnapshotReceiver {
   }
 
   take(from: MemberId, chunk: SnapshotChunk): void {
-    if (chunk.sequence === 0) this.#begin(from, chunk.transfer);
+    // One that is being installed must stay the store's newest until it is read.
+    if (chunk.sequence === 0 && !this.#group.installing) this.#begin(from, chunk.transfer);
     const incoming = this.#incoming;
     if (
       incoming === null ||

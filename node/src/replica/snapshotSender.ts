@@ -32,7 +32,7 @@ export class SnapshotSender {
     this.#lastId += 1;
     const transfer: Transfer = { id: this.#lastId, acked: -1, failed: false, done: false, moved: () => {} };
     this.#transfers.set(to, transfer);
-    this.#stream(to, transfer)
+    void this.#stream(to, transfer)
       .catch((error: unknown) => {
         this.#context.logger.warn({ err: error, group: this.#group.id, to }, 'snapshot not sent');
         return false;

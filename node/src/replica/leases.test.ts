@@ -1,0 +1,44 @@
+import type { SessionId } from '@synccluster/client/protocol';
+import { describe, expect, it } from 'vitest';
+import { Leases } from './leases.ts';
+
+const A = 1 as SessionId;
+const B = 2 as SessionId;
+
+describe('Leases', () => {
+  it('gives a registration it meets for the first time its full TTL', () => {
+    const leases = new Leases();
+    expect(leases.expired([[A, 1_000]], 5_000)).toEqual([]);
+    expect(leases.expired([[A, 1_000]], 5_999)).toEqual([]);
+    expect(leases.expired([[A, 1_000]], 6_000)).toEqual([A]);
+  });
+
+  it('counts a keepalive from its receipt', () => {
+    const leases = new Leases();
+    leases.expired([[A, 1_000]], 0);
+    leases.renew(A, 1_000, 900);
+    expect(leases.expired([[A, 1_000]], 1_899)).toEqual([]);
+    expect(leases.isOver(A, 1_899)).toBe(false);
+    expect(leases.isOver(A, 1_900)).toBe(true);
+  });
+
+  it('starts over after a change of leadership', () => {
+    const leases = new Leases();
+    leases.expired([[A, 1_000]], 0);
+    leases.clear();
+    expect(leases.expired([[A, 1_000]], 10_000)).toEqual([]);
+  });
+
+  it('forgets registrations that are closed', () => {
+    const leases = new Leases();
+    leases.expired(
+      [
+        [A, 1_000],
+        [B, 1_000],
+      ],
+      0,
+    );
+    leases.expired([[B, 1_000]], 500);
+    expect(leases.isOver(A, 99_999)).toBe(false);
+  });
+});
