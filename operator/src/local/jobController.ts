@@ -67,29 +67,7 @@ export class JobController {
     const active = pods.filter((pod) => !['Succeeded', 'Failed'].includes(podPhase(pod)));
     const deadlineMs = numberAt(job, 'spec', 'activeDeadlineSeconds');
     const leftMs = deadlineMs === undefined ? null : Date.parse(startTime) + deadlineMs * 1000 - Date.now();
-    let verdict: Condition | null = null;
-    if (succeeded >= completions) {
-      verdict = {
-        type: 'Complete',
-        status: 'True',
-        reason: 'CompletionsReached',
-        message: `${succeeded} pods succeeded`,
-      };
-    } else if (failed > (numberAt(job, 'spec', 'backoffLimit') ?? 6)) {
-      verdict = {
-        type: 'Failed',
-        status: 'True',
-        reason: 'BackoffLimitExceeded',
-        message: `${failed} pods failed`,
-      };
-    } else if (leftMs !== null && leftMs <= 0) {
-      verdict = {
-        type: 'Failed',
-        status: 'True',
-        reason: 'DeadlineExceeded',
-        message: 'Job was active longer than specified deadline',
-      };
-    }
+    const verdict = verdictOn(job, { succeeded, completions, failed, leftMs });
     if (verdict === null) {
       this.#startPods(job, active, { completions, parallelism, indexed, succeeded, doneIndexes });
     } else {
@@ -108,7 +86,9 @@ export class JobController {
         : { lostPods: numberAt(job, 'status', 'lostPods') ?? 0 }),
       ...(indexed ? { completedIndexes: [...doneIndexes].sort((a, b) => a - b).join(',') } : {}),
       ...(over && verdict?.type === 'Complete' ? { completionTime: timestamp(0) } : {}),
-      ...(over && verdict !== null ? { conditions: transitioned(job, [verdict], timestamp(0)) } : {}),
+      ...(verdict === null
+        ? {}
+        : { conditions: transitioned(job, conditionsOf(verdict, over), timestamp(0)) }),
     });
     return verdict === null ? leftMs : null;
   }
@@ -201,6 +181,50 @@ export class JobController {
     const { resourceVersion: _, ...metadata } = live.metadata;
     this.#store.updateStatus(JOBS, { ...live, metadata, status }, MANAGER);
   }
+}
+
+interface Verdict {
+  readonly type: 'Complete' | 'Failed';
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** Null while the Job goes on. A failure stands once it is found: ending the other pods adds failures of its own. */
+function verdictOn(
+  job: StoredObject,
+  state: { succeeded: number; completions: number; failed: number; leftMs: number | null },
+): Verdict | null {
+  const failing = condition(job, 'FailureTarget');
+  if (failing !== undefined) {
+    return {
+      type: 'Failed',
+      reason: stringAt(failing, 'reason') ?? '',
+      message: stringAt(failing, 'message') ?? '',
+    };
+  }
+  if (state.succeeded >= state.completions) {
+    return { type: 'Complete', reason: 'CompletionsReached', message: `${state.succeeded} pods succeeded` };
+  }
+  if (state.failed > (numberAt(job, 'spec', 'backoffLimit') ?? 6)) {
+    return { type: 'Failed', reason: 'BackoffLimitExceeded', message: `${state.failed} pods failed` };
+  }
+  if (state.leftMs !== null && state.leftMs <= 0) {
+    return {
+      type: 'Failed',
+      reason: 'DeadlineExceeded',
+      message: 'Job was active longer than specified deadline',
+    };
+  }
+  return null;
+}
+
+/** The verdict itself is told when nothing of the Job runs any more; until then only that it will fail. */
+function conditionsOf(verdict: Verdict, over: boolean): Condition[] {
+  const { reason, message } = verdict;
+  const final: Condition[] = over ? [{ type: verdict.type, status: 'True', reason, message }] : [];
+  return verdict.type === 'Failed'
+    ? [...final, { type: 'FailureTarget', status: 'True', reason, message }]
+    : final;
 }
 
 function condition(job: StoredObject, type: string): JsonObject | undefined {

@@ -21,7 +21,10 @@ kubeContract('local runtime', async () => {
     kube: runtime.kube,
     other: new LocalKube(runtime.store, 'somebody-else', { lifetimeMs: watchLifetimeMs, bookmarkMs: 1000 }),
     ancientVersion: '-1',
-    namespace: async () => `ns-${(namespaces += 1)}`,
+    async namespace() {
+      namespaces += 1;
+      return `ns-${namespaces}`;
+    },
     async close() {
       await runtime.stop();
       rmSync(dir, { recursive: true, force: true });
