@@ -1,0 +1,284 @@
+import { describe, expect, it } from 'vitest';
+import { CLAIMS, CONFIG_MAPS, PODS, STATEFUL_SETS } from '../api/kinds.ts';
+import { KubeError } from '../runtime/kube.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { FakeWorld, NAME } from '../testing/fakeWorld.ts';
+import { MemberCallError } from './memberClient.ts';
+import { createClusterReconciler } from './reconciler.ts';
+
+const silent: Logger = { info() {}, warn() {}, error() {}, child: () => silent };
+class Died extends Error {}
+
+function operator(world: FakeWorld) {
+  let ids = 0;
+  return createClusterReconciler({
+    kube: world.kube,
+    client: world.client,
+    logger: silent,
+    newClusterId: () => `cluster-${++ids}-${world.foundings}`,
+    now: () => new Date(0),
+  });
+}
+
+/** What must hold whatever the operator does. */
+function checkInvariants(world: FakeWorld): void {
+  expect(world.foundings).toBeLessThanOrEqual(1);
+  const highest = Math.max(
+    -1,
+    ...world.groups.flatMap((group) => group.voters.map((voter) => voter.ordinal)),
+  );
+  if (world.kube.peek(STATEFUL_SETS, world.key) !== null) expect(world.replicas).toBeGreaterThan(highest);
+  for (const group of world.groups) {
+    const running = group.voters.filter((voter) => world.runs(voter.id)).length;
+    expect(running).toBeGreaterThan(group.voters.length / 2);
+  }
+}
+
+async function pass(world: FakeWorld): Promise<boolean> {
+  try {
+    await operator(world)(world.key);
+    return true;
+  } catch (error) {
+    const expected = error instanceof Died || error instanceof KubeError || error instanceof MemberCallError;
+    if (!expected) throw error;
+    return false;
+  }
+}
+
+async function until(
+  world: FakeWorld,
+  done: () => boolean,
+  check = () => checkInvariants(world),
+): Promise<void> {
+  for (let round = 0; round < 400; round++) {
+    await pass(world);
+    check();
+    world.step();
+    check();
+    if (done()) return;
+  }
+  throw new Error(
+    `not reached; conditions ${JSON.stringify(world.cluster.status?.conditions)}, voters ${JSON.stringify(world.voterOrdinals)}, replicas ${world.replicas}`,
+  );
+}
+
+const settled = (world: FakeWorld, members: number) => () =>
+  world.condition('Progressing')?.reason === 'Settled' &&
+  world.condition('Available')?.status === 'True' &&
+  world.cluster.status?.readyReplicas === members &&
+  world.replicas === members &&
+  world.voterOrdinals.every(
+    (voters) => voters.join() === Array.from({ length: members }, (_, i) => i).join(),
+  );
+
+async function upAndDown(world: FakeWorld): Promise<void> {
+  world.createCluster({ members: 3 });
+  await until(world, settled(world, 3));
+  world.edit({ members: 5 });
+  await until(world, settled(world, 5));
+  world.edit({ members: 3 });
+  await until(world, settled(world, 3));
+  expect(world.foundings).toBe(1);
+}
+
+/** Lets the operator die at each write and call that `dies` picks, before it has effect or just after. */
+function deaths(world: FakeWorld, dies: (count: number) => boolean): { count: number } {
+  const seen = { count: 0 };
+  const hook = (what: string) => {
+    // A status only mirrors: dying at it is the same as dying before the first step.
+    if (what === 'updateStatus') return;
+    seen.count++;
+    if (dies(seen.count)) throw new Died();
+  };
+  world.kube.onWrite = hook;
+  world.onCall = hook;
+  return seen;
+}
+
+describe('a SyncCluster', () => {
+  it('is founded with 3 members, grows to 5 and shrinks to 3', async () => {
+    const world = new FakeWorld();
+    await upAndDown(world);
+    expect(world.kube.all(CLAIMS)).toHaveLength(5);
+    expect(world.kube.all(PODS)).toHaveLength(3);
+  });
+
+  it('gets there when the operator dies before any one of its steps', async () => {
+    const rehearsal = new FakeWorld();
+    const total = deaths(rehearsal, () => false);
+    await upAndDown(rehearsal);
+    expect(total.count).toBeGreaterThan(20);
+    for (let victim = 1; victim <= total.count; victim++) {
+      const world = new FakeWorld();
+      deaths(world, (count) => count === victim);
+      await upAndDown(world);
+    }
+  });
+
+  it('gets there when the operator dies after each single step', async () => {
+    const world = new FakeWorld();
+    // Steps in turn succeed and kill: every pass ends after one step that had effect.
+    deaths(world, (count) => count % 2 === 0);
+    await upAndDown(world);
+  });
+
+  it('deletes the volumes of members that were scaled away when it is to', async () => {
+    const world = new FakeWorld();
+    world.createCluster({
+      members: 3,
+      storage: { size: '1Gi', medium: 'Disk', retention: { whenScaled: 'Delete', whenDeleted: 'Retain' } },
+    });
+    await until(world, settled(world, 3));
+    world.edit({ members: 1 });
+    await until(world, () => settled(world, 1)() && world.kube.all(CLAIMS).length === 1);
+    expect(world.kube.all(CLAIMS).map((claim) => claim.metadata.name)).toEqual([`data-${NAME}-0`]);
+  });
+
+  it('re-admits members whose kept volumes carry removed ids', async () => {
+    const world = new FakeWorld();
+    await upAndDown(world);
+    const removed = world.volumeOf(4)?.memberId;
+    world.edit({ members: 5 });
+    await until(world, settled(world, 5));
+    expect(world.volumeOf(4)?.memberId).not.toBe(removed);
+  });
+
+  it('replaces a member whose volume is gone', async () => {
+    const world = new FakeWorld();
+    world.createCluster({ members: 3 });
+    await until(world, settled(world, 3));
+    const lost = world.volumeOf(1)?.memberId ?? 0;
+    world.loseVolume(1);
+    await until(world, () => settled(world, 3)() && world.roster.tombstones.includes(lost));
+    expect(world.foundings).toBe(1);
+  });
+
+  it('does not touch two lost members of three: that is for people to decide', async () => {
+    const world = new FakeWorld();
+    world.createCluster({ members: 3 });
+    await until(world, settled(world, 3));
+    world.loseVolume(1);
+    world.loseVolume(2);
+    const version = world.roster.version;
+    await until(
+      world,
+      () => world.condition('Available')?.reason === 'NoLeader',
+      () => {},
+    );
+    for (let round = 0; round < 20; round++) {
+      await pass(world);
+      world.step();
+    }
+    expect(world.roster.version).toBe(version);
+    expect(world.condition('Degraded')).toMatchObject({ status: 'True', reason: 'NoLeader' });
+  });
+
+  it('says DataLost, and founds nothing, when every volume is empty', async () => {
+    const world = new FakeWorld();
+    world.createCluster({ members: 3 });
+    await until(world, settled(world, 3));
+    for (const ordinal of [0, 1, 2]) world.loseVolume(ordinal);
+    await until(
+      world,
+      () => world.condition('Available')?.reason === 'DataLost',
+      () => {},
+    );
+    const lost = world.clusterId ?? '';
+    for (let round = 0; round < 10; round++) {
+      await pass(world);
+      world.step();
+    }
+    expect(world.foundings).toBe(1);
+    world.kube.put({
+      ...world.cluster,
+      metadata: { ...world.cluster.metadata, annotations: { 'synccluster.io/start-anew': lost } },
+    });
+    await until(world, settled(world, 3), () => {});
+    expect(world.foundings).toBe(2);
+  });
+
+  it('adopts volumes that hold a cluster when its own record is gone', async () => {
+    const world = new FakeWorld();
+    world.createCluster({ members: 3 });
+    await until(world, settled(world, 3));
+    const clusterId = world.clusterId;
+    world.kube.remove(CONFIG_MAPS, { namespace: 'test', name: `${NAME}-identity` });
+    await until(world, settled(world, 3));
+    expect(world.kube.peek(CONFIG_MAPS, { namespace: 'test', name: `${NAME}-identity` })?.data).toEqual({
+      clusterId,
+    });
+  });
+
+  it('restarts members one at a time for a new image, and never for more members', async () => {
+    const world = new FakeWorld();
+    world.createCluster({ members: 3 });
+    await until(world, settled(world, 3));
+    const uids = () => world.kube.all(PODS).map((pod) => pod.metadata.uid);
+    const before = uids();
+    world.edit({ image: 'example/node:2' });
+    const image = () => world.kube.all(PODS).map((pod) => pod.spec.containers[0]?.image);
+    await until(world, () => settled(world, 3)() && image().every((name) => name === 'example/node:2'));
+    expect(uids().some((uid) => before.includes(uid))).toBe(false);
+    const restarted = uids();
+    world.edit({ members: 5 });
+    await until(world, settled(world, 5));
+    expect(uids()).toEqual(expect.arrayContaining(restarted));
+  });
+
+  it('refuses to shrink while a member that would stay is away', async () => {
+    const world = new FakeWorld();
+    world.createCluster({ members: 5 });
+    await until(world, settled(world, 5));
+    world.down.add(1);
+    world.edit({ members: 3 });
+    await until(world, () => world.condition('Progressing')?.reason === 'ScaleDownBlocked');
+    expect(world.replicas).toBe(5);
+    world.down.delete(1);
+    await until(world, settled(world, 3));
+  });
+
+  it('shrinks although a member that leaves is dead', async () => {
+    const world = new FakeWorld();
+    world.createCluster({ members: 5 });
+    await until(world, settled(world, 5));
+    world.down.add(4);
+    world.edit({ members: 3 });
+    await until(world, settled(world, 3));
+  });
+
+  it('puts back a StatefulSet that somebody else scaled', async () => {
+    const world = new FakeWorld();
+    world.createCluster({ members: 3 });
+    await until(world, settled(world, 3));
+    const set = world.kube.peek(STATEFUL_SETS, world.key);
+    if (set === null) throw new Error('no StatefulSet');
+    world.kube.put({ ...set, spec: { ...set.spec, replicas: 4 } });
+    await until(world, settled(world, 3));
+    expect(world.kube.all(PODS)).toHaveLength(3);
+  });
+
+  it('starts anew by itself when it kept everything in memory and all pods went', async () => {
+    const world = new FakeWorld();
+    world.createCluster({
+      members: 3,
+      storage: { size: '1Gi', medium: 'Memory', retention: { whenScaled: 'Retain', whenDeleted: 'Retain' } },
+    });
+    await until(world, settled(world, 3), () => {});
+    for (const pod of world.kube.all(PODS)) world.kube.remove(PODS, pod.metadata);
+    world.groups = [];
+    await until(world, settled(world, 3), () => {});
+    expect(world.foundings).toBe(2);
+    expect(world.kube.events.some((event) => event.reason === 'StartingAnew')).toBe(true);
+  });
+
+  it('replaces a damaged member while the others are a quorum', async () => {
+    const world = new FakeWorld();
+    world.createCluster({ members: 3 });
+    await until(world, settled(world, 3));
+    const volume = world.volumeOf(2);
+    if (volume === undefined) throw new Error('no volume');
+    const { memberId } = volume;
+    volume.damaged = 'bad checksum';
+    await until(world, () => settled(world, 3)() && world.roster.tombstones.includes(memberId));
+  });
+});

@@ -1,0 +1,107 @@
+import { canonicalJson } from '../api/hash.ts';
+import type { Key } from '../api/meta.ts';
+import { withDefaults } from '../api/structural.ts';
+import { SYNC_CLUSTERS, type SyncCluster, SyncClusterSpecSchema } from '../api/syncCluster.ts';
+import { KubeError, type KubePort } from '../runtime/kube.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { applyActions } from './apply.ts';
+import type { MemberClient } from './memberClient.ts';
+import { observeCluster, type Reader } from './observe.ts';
+import { type Plan, planCluster } from './plan.ts';
+import { clusterStatus } from './status.ts';
+
+export interface ClusterReconcilerOptions {
+  readonly kube: KubePort;
+  /** May lag behind: every write is conditional. Default: the port itself. */
+  readonly reader?: Reader;
+  readonly client: MemberClient;
+  readonly logger: Logger;
+  readonly newClusterId: () => string;
+  readonly now: () => Date;
+  /** How soon to look again while something is under way. Default 500. */
+  readonly progressingMs?: number;
+  /** How soon to look again at a settled cluster. Default 5000. */
+  readonly settledMs?: number;
+}
+
+const AFTER_STEP_MS = 100;
+
+/** One pass over one SyncCluster; returns when to look again, in milliseconds, or null when it is gone. */
+export type ClusterReconciler = (key: Key) => Promise<number | null>;
+
+export function createClusterReconciler(options: ClusterReconcilerOptions): ClusterReconciler {
+  const { kube, client, logger } = options;
+  const reader = options.reader ?? kube;
+  const progressingMs = options.progressingMs ?? 500;
+  const settledMs = options.settledMs ?? 5000;
+
+  return async (key) => {
+    const found = await reader.get(SYNC_CLUSTERS, key);
+    // Owner references do the deleting.
+    if (found === null || found.metadata.deletionTimestamp !== undefined) return null;
+    const cluster: SyncCluster = {
+      ...found,
+      spec: withDefaults(SyncClusterSpecSchema, found.spec ?? {}) as SyncCluster['spec'],
+    };
+    const observed = await observeCluster(reader, kube, client, cluster);
+    const plan = planCluster(observed);
+    const log = logger.child({ cluster: `${key.namespace}/${key.name}` });
+    // Status first: it tells what is, and a step that fails must not keep it from being told.
+    await writeStatus(options, cluster, plan, observed);
+    const context = {
+      kube,
+      client,
+      newClusterId: options.newClusterId,
+      onFailure: (action: { type: string }, error: unknown) =>
+        log.warn({ action: action.type, err: error }, 'step failed'),
+    };
+    if (plan.actions.length > 0) log.info({ actions: plan.actions.map((action) => action.type) }, 'acting');
+    await applyActions(context, observed, plan.actions);
+    // What a step brought about is often there at once; what may fail for good is not worth hurrying for.
+    if (plan.actions.some((action) => action.type !== 'apply' || !action.mayFail))
+      return Math.min(AFTER_STEP_MS, progressingMs);
+    return plan.progress !== null ? progressingMs : settledMs;
+  };
+}
+
+async function writeStatus(
+  { kube, now, logger }: ClusterReconcilerOptions,
+  cluster: SyncCluster,
+  plan: Plan,
+  observed: Parameters<typeof clusterStatus>[0],
+): Promise<void> {
+  const status = clusterStatus(observed, plan, now().toISOString());
+  if (canonicalJson(status) === canonicalJson(cluster.status ?? {})) return;
+  try {
+    await kube.updateStatus(SYNC_CLUSTERS, { ...cluster, status });
+  } catch (error) {
+    // Somebody changed the object meanwhile: the next pass, which its change brings about, tells it anew.
+    if (!(error instanceof KubeError && (error.code === 'Conflict' || error.code === 'NotFound')))
+      throw error;
+    return;
+  }
+  for (const condition of status.conditions ?? []) {
+    const before = cluster.status?.conditions?.find((old) => old.type === condition.type);
+    if (before?.status === condition.status && before.reason === condition.reason) continue;
+    const bad =
+      condition.type === 'Available'
+        ? condition.status === 'False'
+        : condition.type === 'Degraded' && condition.status === 'True';
+    logger.info(
+      {
+        cluster: cluster.metadata.name,
+        type: condition.type,
+        status: condition.status,
+        reason: condition.reason,
+      },
+      condition.message,
+    );
+    kube.event({
+      regarding: cluster,
+      type: bad ? 'Warning' : 'Normal',
+      reason: condition.reason,
+      action: `${condition.type}${condition.status}`,
+      note: condition.message,
+    });
+  }
+}
