@@ -54,10 +54,11 @@ function remainder(buffers: readonly Uint8Array[], written: number): Uint8Array[
 
 class NodeFile implements OpenFile {
   readonly #fd: number;
-  readonly #syncsOnWrite: boolean;
-  constructor(fd: number, syncsOnWrite: boolean) {
+  readonly #syncs: boolean;
+  /** `syncs` is false where O_DSYNC does it, or where nobody wants it. */
+  constructor(fd: number, syncs: boolean) {
     this.#fd = fd;
-    this.#syncsOnWrite = syncsOnWrite;
+    this.#syncs = syncs;
   }
 
   async size(): Promise<number> {
@@ -98,11 +99,11 @@ class NodeFile implements OpenFile {
 
   async writeSynced(buffers: readonly Uint8Array[], position: number): Promise<void> {
     await this.write(buffers, position);
-    if (!this.#syncsOnWrite) await call((done) => fdatasync(this.#fd, done));
+    if (this.#syncs) await call((done) => fdatasync(this.#fd, done));
   }
 
-  sync(): Promise<void> {
-    return call((done) => fsync(this.#fd, done));
+  async sync(): Promise<void> {
+    if (this.#syncs) await call((done) => fsync(this.#fd, done));
   }
 
   close(): Promise<void> {
@@ -110,39 +111,45 @@ class NodeFile implements OpenFile {
   }
 }
 
-const FLAGS = {
-  read: constants.O_RDONLY,
-  create: constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC,
-  log: constants.O_RDWR | (SYNC_ON_WRITE ? constants.O_DSYNC : 0),
-} as const;
+function createFileOps(durable: boolean): FileOps {
+  const syncsOnWrite = durable && SYNC_ON_WRITE;
+  const flags = {
+    read: constants.O_RDONLY,
+    create: constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC,
+    log: constants.O_RDWR | (syncsOnWrite ? constants.O_DSYNC : 0),
+  } as const;
+  return {
+    makeDirectory: (path) => call((done) => mkdir(path, { recursive: true }, (error) => done(error))),
+    list: (path) => result<string[]>((done) => readdir(path, done)),
+    async open(path, mode) {
+      const fd = await result<number>((done) => open(path, flags[mode], 0o600, done));
+      return new NodeFile(fd, durable && !(mode === 'log' && syncsOnWrite));
+    },
+    rename: (from, to) => call((done) => rename(from, to, done)),
+    async remove(path) {
+      try {
+        await call((done) => unlink(path, done));
+      } catch (error) {
+        if (errorCode(error) !== 'ENOENT') throw error;
+      }
+    },
+    async syncDirectory(path) {
+      // Windows has no way to sync a directory, and orders its metadata itself.
+      if (!durable || process.platform === 'win32') return;
+      const fd = await result<number>((done) => open(path, constants.O_RDONLY, done));
+      try {
+        await call((done) => fsync(fd, done));
+      } finally {
+        await call((done) => close(fd, done));
+      }
+    },
+    async freeBytes(path) {
+      const stats = await result<{ bavail: number; bsize: number }>((done) => statfs(path, done));
+      return stats.bavail * stats.bsize;
+    },
+  };
+}
 
-export const nodeFileOps: FileOps = {
-  makeDirectory: (path) => call((done) => mkdir(path, { recursive: true }, (error) => done(error))),
-  list: (path) => result<string[]>((done) => readdir(path, done)),
-  async open(path, mode) {
-    const fd = await result<number>((done) => open(path, FLAGS[mode], 0o600, done));
-    return new NodeFile(fd, mode === 'log' && SYNC_ON_WRITE);
-  },
-  rename: (from, to) => call((done) => rename(from, to, done)),
-  async remove(path) {
-    try {
-      await call((done) => unlink(path, done));
-    } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw error;
-    }
-  },
-  async syncDirectory(path) {
-    // Windows has no way to sync a directory, and orders its metadata itself.
-    if (process.platform === 'win32') return;
-    const fd = await result<number>((done) => open(path, constants.O_RDONLY, done));
-    try {
-      await call((done) => fsync(fd, done));
-    } finally {
-      await call((done) => close(fd, done));
-    }
-  },
-  async freeBytes(path) {
-    const stats = await result<{ bavail: number; bsize: number }>((done) => statfs(path, done));
-    return stats.bavail * stats.bsize;
-  },
-};
+export const nodeFileOps = createFileOps(true);
+/** Syncs nothing: for tests that do not outlive the page cache. */
+export const unsyncedFileOps = createFileOps(false);

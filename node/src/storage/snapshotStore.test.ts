@@ -140,17 +140,16 @@ test('a snapshot that a crash kept out of the log is taken up at the next start'
     await takeSnapshot(opened.storage, G0, metaAt(6), 'own');
     await takeSnapshot(opened.storage, G1, metaAt(6, 4), 'of a later leader');
   }
-  for (let start = 0; start < 2; start++) {
+  for (let start = 0; start < 3; start++) {
     await using again = await openFiles(directory.path);
     const { damage, groups } = again.storage.recovered;
     expect(damage).toBeNull();
     expect(groups.get(G0)?.snapshot).toEqual(metaAt(6));
     expect(log(again.storage, G0).map((line) => line.split('/')[0])).toEqual(['7', '8', '9']);
-    expect(groups.get(G1)).toMatchObject({
-      snapshot: metaAt(6, 4),
-      hardState: { term: 4, vote: 0 },
-      entries: [],
-    });
+    expect(groups.get(G1)).toMatchObject({ snapshot: metaAt(6, 4), hardState: { term: 4, vote: 0 } });
+    // What is written upon it stays.
+    expect(log(again.storage, G1)).toHaveLength(start);
+    await written(again.storage, entriesRecord(G1, 7 + start, 7 + start, 4));
   }
 });
 

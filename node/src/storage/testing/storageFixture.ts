@@ -6,7 +6,7 @@ import type { GroupId, LogIndex, MemberId, Ordinal, StampMs, Term } from '@syncc
 import type { MemberError } from '../../errors.ts';
 import { type Entry, EntryKind, type SnapshotMeta } from '../../raft/types.ts';
 import type { FileOps, OpenFile } from '../fileOps.ts';
-import { nodeFileOps } from '../nodeFileOps.ts';
+import { unsyncedFileOps } from '../nodeFileOps.ts';
 import { openStorageIn, type StorageOptions } from '../openStorage.ts';
 import type { Storage, WalRecord } from '../storage.ts';
 
@@ -92,7 +92,7 @@ export async function openFiles(
   const fatal: MemberError[] = [];
   const storage = await openStorageIn(
     {
-      ops: options.ops ?? nodeFileOps,
+      ops: options.ops ?? unsyncedFileOps,
       randomUpTo: (max) => Math.ceil(Math.random() * max),
       nowMs: () => 1_700_000_000_000,
       nowNs: () => performance.now() * 1e6,
@@ -138,24 +138,24 @@ export function watchedOps(before: (step: Step) => void): FileOps {
     },
   });
   return {
-    makeDirectory: (path) => nodeFileOps.makeDirectory(path),
-    list: (path) => nodeFileOps.list(path),
-    freeBytes: (path) => nodeFileOps.freeBytes(path),
+    makeDirectory: (path) => unsyncedFileOps.makeDirectory(path),
+    list: (path) => unsyncedFileOps.list(path),
+    freeBytes: (path) => unsyncedFileOps.freeBytes(path),
     async open(path, mode) {
       if (mode === 'create') step('create', path);
-      return watch(await nodeFileOps.open(path, mode), path);
+      return watch(await unsyncedFileOps.open(path, mode), path);
     },
     async rename(from, to) {
       step('rename', from);
-      await nodeFileOps.rename(from, to);
+      await unsyncedFileOps.rename(from, to);
     },
     async remove(path) {
       step('remove', path);
-      await nodeFileOps.remove(path);
+      await unsyncedFileOps.remove(path);
     },
     async syncDirectory(path) {
       step('syncDirectory', path);
-      await nodeFileOps.syncDirectory(path);
+      await unsyncedFileOps.syncDirectory(path);
     },
   };
 }
