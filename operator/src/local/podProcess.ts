@@ -61,7 +61,7 @@ export class PodProcess {
     const log = openSync(launch.logFile, 'a');
     let child: ChildProcess;
     try {
-      child = spawn(process.execPath, ['--import', recorderUrl(), ...launch.script, ...launch.args], {
+      child = spawn(process.execPath, ['--import', preloadUrl(), ...launch.script, ...launch.args], {
         cwd: launch.workingDirectory,
         detached: true,
         stdio: ['ignore', log, log],
@@ -154,8 +154,8 @@ function exitFile(folder: string): string {
   return join(folder, 'exit-code');
 }
 
-function recorderUrl(): string {
+function preloadUrl(): string {
   // Run from source, the preload is source too.
-  return new URL(import.meta.url.endsWith('.ts') ? './recordExit.ts' : './recordExit.js', import.meta.url)
+  return new URL(import.meta.url.endsWith('.ts') ? './podPreload.ts' : './podPreload.js', import.meta.url)
     .href;
 }
