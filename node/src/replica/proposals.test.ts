@@ -38,7 +38,8 @@ const put = (seq: number): Command =>
 
 function batchOf(connection: Connection, ...seqs: number[]): Batch {
   const batch = new Batch();
-  seqs.forEach((seq, slot) => batch.add(connection, 100 + slot, packCommand(put(seq)), put(seq)));
+  for (const [slot, seq] of seqs.entries())
+    batch.add(connection, 100 + slot, packCommand(put(seq)), put(seq));
   batch.term = 3 as Term;
   return batch;
 }
