@@ -59,6 +59,7 @@ export class Catalogue {
       ([clusterId, slotEpoch, slotTable, , , , queues]) => {
         if (clusterId === directory.clusterId) directory.setSlots(slotEpoch, slotTable);
         const routes = new Map<string, QueueRoute>();
+        if (directory.slotTable.length === 0) return;
         for (const [name, , config] of queues) {
           if (config === null) continue;
           const groups = Array.from({ length: config[0] }, (_, partition) =>

@@ -1,3 +1,4 @@
+import { backoffMs } from './backoff.ts';
 import { Cache } from './cache.ts';
 import { Engine } from './engine.ts';
 import { SyncError } from './errors.ts';
@@ -49,25 +50,40 @@ export class Client {
     this.cache = new Cache(this.#engine);
   }
 
-  /** Resolves when a member has answered; nothing needs it, but it tells early that nobody does. */
-  ready(): Promise<void> {
+  /** Resolves when a member has answered and it is known which group owns what. */
+  async ready(): Promise<void> {
     const { router, clock, options } = this.#engine;
+    const dueMs = this.#engine.deadlineMs();
+    const unavailable = (cause: unknown): SyncError =>
+      new SyncError('UNAVAILABLE', `the cluster did not answer within ${options.requestTimeoutMs} ms`, {
+        cause,
+      });
+    await this.#connected(options.requestTimeoutMs, unavailable);
+    // A member that was started a moment ago does not know the slots yet.
+    for (let failures = 0; router.directory.slotTable.length === 0; failures++) {
+      if (failures > 0) {
+        const delayMs = backoffMs(clock, failures);
+        if (clock.monotonicMs() + delayMs > dueMs) throw unavailable(router.lastError);
+        await new Promise<void>((resolve) => clock.after(delayMs, resolve));
+      }
+      await this.queues.refresh();
+    }
+  }
+
+  #connected(timeoutMs: number, unavailable: (cause: unknown) => SyncError): Promise<void> {
+    const { router, clock } = this.#engine;
     if (router.connections.some(({ ready }) => ready)) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const timer = clock.after(options.requestTimeoutMs, () => {
-        router.unpark(waiter);
-        reject(
-          new SyncError('UNAVAILABLE', `no member answered within ${options.requestTimeoutMs} ms`, {
-            cause: router.lastError,
-          }),
-        );
-      });
       const waiter = {
         routeReady: () => {
           timer.cancel();
           resolve();
         },
       };
+      const timer = clock.after(timeoutMs, () => {
+        router.unpark(waiter);
+        reject(unavailable(router.lastError));
+      });
       router.park(waiter);
     });
   }

@@ -16,7 +16,7 @@ export interface EnqueueSink {
   /** Monotonic. */
   readonly deadlineMs: number;
   enqueued(position: number, partition: number, id: number): void;
-  /** True: the sink takes care of it (tries again, or has told its caller). */
+  /** The sink may `put` it again. */
   notEnqueued(position: number, message: NewMessage, partition: number, error: SyncError): void;
 }
 

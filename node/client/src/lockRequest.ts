@@ -48,7 +48,7 @@ export class LockRequest {
   /** The wait to ask the members for. */
   remainingMs(clock: Clock): number {
     // What is out of range goes out as it is: the check of the command names the field.
-    if (this.#waitMs <= 0 || !Number.isFinite(this.#dueMs)) return this.#waitMs;
+    if (!Number.isSafeInteger(this.#waitMs) || this.#waitMs <= 0) return this.#waitMs;
     return Math.max(1, Math.ceil(this.#dueMs - clock.monotonicMs()));
   }
 

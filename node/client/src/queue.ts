@@ -251,8 +251,9 @@ class EnqueueCall implements EnqueueSink {
   }
 
   notEnqueued(position: number, message: NewMessage, partition: number, error: SyncError): void {
-    // A queue that was declared a moment ago reaches its groups a little later than the catalogue.
-    if (error.code === 'NOT_FOUND' || error.code === 'MOVED') {
+    // A queue that was declared a moment ago reaches its groups a little later than the catalogue; one that was
+    // deleted and declared anew may have fewer partitions.
+    if (error.code === 'NOT_FOUND' || error.code === 'MOVED' || error.code === 'INVALID_ARGUMENT') {
       void this.#again(position, message, partition, error);
     } else {
       this.fail(error);
@@ -275,6 +276,7 @@ class EnqueueCall implements EnqueueSink {
     await new Promise<void>((resolve) => clock.after(delay, resolve));
     try {
       const route = await this.#owner.routeAgain();
+      if (error.code === 'INVALID_ARGUMENT' && partition < route.partitions) this.fail(error);
       if (!this.#settled) this.#owner.put(route, partition % route.partitions, message, this, position);
     } catch (failure) {
       this.fail(asSyncError(failure));

@@ -22,6 +22,11 @@ export class Queues {
     this.#catalogue = new Catalogue(engine);
   }
 
+  /** Fetches the catalogue and the slot table. */
+  refresh(): Promise<void> {
+    return this.#catalogue.refresh();
+  }
+
   /** Creates the queue; the same again changes nothing, other options are a `CONFLICT`. */
   async declare(name: string, options: QueueOptions = {}): Promise<Queue> {
     const config = [options.partitions ?? 3, options.visibilityMs ?? 30_000];

@@ -59,14 +59,7 @@ export abstract class WriteOp implements Pending {
   /** Why it cannot be sent at all, or null. */
   check(): SyncError | null {
     const refusal = refuseCommand(this.#command);
-    if (refusal !== null) return new SyncError(refusal.code, refusal.message);
-    // What is not well-formed Unicode would come back as another string.
-    for (const field of this.#command) {
-      if (typeof field === 'string' && !field.isWellFormed()) {
-        return new SyncError('INVALID_ARGUMENT', 'names and keys must be well-formed Unicode');
-      }
-    }
-    return null;
+    return refusal === null ? null : new SyncError(refusal.code, refusal.message);
   }
 
   /** Watches the caller's signal; false: it has fired already. */

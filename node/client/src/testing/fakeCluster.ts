@@ -25,11 +25,7 @@ import { FrameDecoder, FrameWriter, unpack } from '../wire/index.ts';
 import type { VirtualClock } from './virtualClock.ts';
 
 /** What a test lets happen to a request. `lose`: it never arrives; `mute`: it is applied and the reply is lost. */
-export type Fate =
-  | 'normal'
-  | 'lose'
-  | 'mute'
-  | readonly [code: ErrorCode, leader?: number, detail?: number];
+export type Fate = 'normal' | 'lose' | 'mute' | readonly [code: ErrorCode, leader?: number, detail?: number];
 
 export interface SeenWrite {
   readonly member: number;
@@ -108,7 +104,7 @@ export class FakeCluster implements Transport {
   apply(group: number, command: Command): Outcome {
     const machine = this.machines[group]!;
     const index = ++this.#index[group]!;
-    const outcome = machine.apply(command, this.clock.wallMs() as StampMs, index as LogIndex);
+    const outcome = machine.apply(command, Math.floor(this.clock.wallMs()) as StampMs, index as LogIndex);
     for (const { session, push } of machine.takePushes()) {
       const link = this.#attached.get(`${group}/${session}`);
       if (this.pushing) link?.reply([ReplyKind.Push, group as GroupId, session, push]);

@@ -89,7 +89,9 @@ describe('the writer', () => {
   it('appends nothing of what it refuses', () => {
     const writer = new FrameWriter(100);
     writer.appendValue('before');
-    expect(() => writer.appendValue(Buffer.alloc(101))).toThrow(expect.objectContaining({ code: 'TOO_LARGE' }));
+    expect(() => writer.appendValue(Buffer.alloc(101))).toThrow(
+      expect.objectContaining({ code: 'TOO_LARGE' }),
+    );
     expect(() => writer.appendBytes(Buffer.alloc(101))).toThrow(WireError);
     expect(() => writer.appendValue(['half', 1n])).toThrow(WireError);
     writer.appendValue('after');

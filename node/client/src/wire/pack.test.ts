@@ -55,19 +55,43 @@ describe('packing', () => {
   });
 
   it.each([
-    0, 127, 128, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER, -1, -32, -33, -128,
-    -129, -32_768, -32_769, -(2 ** 31), -(2 ** 31) - 1, Number.MIN_SAFE_INTEGER, 0.1, -1.5, 1e300,
+    0,
+    127,
+    128,
+    255,
+    256,
+    65_535,
+    65_536,
+    2 ** 32 - 1,
+    2 ** 32,
+    Number.MAX_SAFE_INTEGER,
+    -1,
+    -32,
+    -33,
+    -128,
+    -129,
+    -32_768,
+    -32_769,
+    -(2 ** 31),
+    -(2 ** 31) - 1,
+    Number.MIN_SAFE_INTEGER,
+    0.1,
+    -1.5,
+    1e300,
     Number.POSITIVE_INFINITY,
   ])('keeps the number %d', (number) => {
     expect(unpack(pack(number))).toBe(number);
   });
 
-  it.each([0, 31, 32, 40, 41, 255, 256, 65_535, 65_536, 300_000])('keeps strings of %d characters', (length) => {
-    for (const unit of ['x', 'é', '€', '😀']) {
-      const text = unit.repeat(length);
-      expect(unpack(pack(text))).toBe(text);
-    }
-  });
+  it.each([0, 31, 32, 40, 41, 255, 256, 65_535, 65_536, 300_000])(
+    'keeps strings of %d characters',
+    (length) => {
+      for (const unit of ['x', 'é', '€', '😀']) {
+        const text = unit.repeat(length);
+        expect(unpack(pack(text))).toBe(text);
+      }
+    },
+  );
 
   it.each([0, 15, 16, 65_535, 65_536])('keeps lists and bytes of length %d', (length) => {
     expect(unpack(pack(new Array(length).fill(7)))).toEqual(new Array(length).fill(7));
@@ -75,7 +99,8 @@ describe('packing', () => {
   });
 
   it('turns a lone surrogate into valid UTF-8, so that what was packed can be unpacked', () => {
-    for (const text of ['\ud800', `a\udc00${'b'.repeat(60)}`]) expect(unpack(pack(text))).toBe(text.toWellFormed());
+    for (const text of ['\ud800', `a\udc00${'b'.repeat(60)}`])
+      expect(unpack(pack(text))).toBe(text.toWellFormed());
   });
 
   it.each([
