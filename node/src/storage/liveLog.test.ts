@@ -18,7 +18,7 @@ test('it knows in which segment each live entry stands, through displacement, sn
     count: fc.integer({ min: 1, max: 5 }),
   });
   fc.assert(
-    fc.property(fc.array(action, { maxLength: 60 }), (actions) => {
+    fc.property(fc.array(action, { maxLength: 80, size: 'max' }), (actions) => {
       const live = new LiveLog();
       const models: Model[] = [0, 1].map(() => ({ floor: 0, entries: [] }));
       let segment = 1;

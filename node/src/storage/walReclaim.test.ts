@@ -123,7 +123,7 @@ test('any sequence of appends, displacements, snapshots and restarts gives back 
     bytes: fc.constantFrom(0, 10, 3000, 20_000),
   });
   await fc.assert(
-    fc.asyncProperty(fc.array(action, { minLength: 10, maxLength: 40 }), async (actions) => {
+    fc.asyncProperty(fc.array(action, { minLength: 10, maxLength: 40, size: 'max' }), async (actions) => {
       using directory = temporaryDirectory();
       const options = { segmentBytes: SEGMENT };
       let opened = await openFiles(directory.path, options);
@@ -172,6 +172,6 @@ test('any sequence of appends, displacements, snapshots and restarts gives back 
         );
       }
     }),
-    { numRuns: 25, seed: 20_260_901 },
+    { numRuns: 15, seed: 20_260_901 },
   );
 });
