@@ -274,7 +274,7 @@ describe('a StatefulSet', () => {
   it('keeps the claim when it is scaled down, and removes the folder with the claim', async () => {
     const runtime = await start();
     runtime.applyManifest(serverSet(2));
-    await until('readiness', readyPod(runtime, 'db-1'));
+    await until('both ready', () => readyPod(runtime, 'db-0')() && readyPod(runtime, 'db-1')());
     const pid = runtime.podPid('ns', 'db-1') ?? 0;
     runtime.store.delete(CLAIMS, { namespace: 'ns', name: 'data-db-1' });
     expect(runtime.store.get(CLAIMS, { namespace: 'ns', name: 'data-db-1' }), 'in use').not.toBeNull();
@@ -312,16 +312,50 @@ describe('a StatefulSet', () => {
     });
   });
 
-  it('runs on ports of its own where there is one loopback address', async () => {
-    const runtime = await start({ singleAddress: true });
-    runtime.applyManifest(service('db', false));
+  it('runs on ports of 127.0.0.1 where there is one loopback address, under the addresses of its pods', async () => {
+    const asks = script(
+      'asks',
+      `for (;;) {
+         const answer = await fetch('http://db-0.peers.ns.svc:${PORT}/').catch(() => null);
+         if (answer?.status === 200) process.exit(0);
+         await new Promise((resolve) => setTimeout(resolve, 20));
+       }`,
+    );
+    const runtime = await start({
+      singleAddress: true,
+      programs: { server: script('server', SERVER), asks },
+    });
+    runtime.applyManifest(service('peers', true));
     runtime.applyManifest(serverSet(2));
     await until('both ready', () => readyPod(runtime, 'db-0')() && readyPod(runtime, 'db-1')());
-    const endpoints = runtime.endpoints('ns', 'db');
-    expect(endpoints.map((endpoint) => endpoint.host)).toEqual(['127.0.0.1', '127.0.0.1']);
-    expect(new Set(endpoints.map((endpoint) => endpoint.port)).size).toBe(2);
-    await until('the port in the hosts file', () =>
-      readFileSync(join(dir, 'runtime', 'hosts'), 'utf8').includes(`db.ns.svc health=${endpoints[0]?.port}`),
+    const host = runtime.podAddress('ns', 'db-0');
+    const line = readFileSync(join(dir, 'runtime', 'ports'), 'utf8')
+      .split('\n')
+      .find((text) => text.startsWith(`${host} ${PORT} `));
+    const real = Number(line?.split(' ')[2]);
+    const taken = await new Promise((resolve) => {
+      createServer()
+        .once('error', () => resolve(true))
+        .listen(real, '127.0.0.1', function (this: { close(): void }) {
+          this.close();
+          resolve(false);
+        });
+    });
+    expect(taken, 'the pod listens on the real port').toBe(true);
+    expect((await fetch(`http://${host}:${PORT}/`)).status).toBe(200);
+    await expect(fetch(`http://127.200.1.1:${PORT}/`)).rejects.toMatchObject({
+      cause: { code: 'ECONNREFUSED' },
+    });
+    runtime.applyManifest({
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: 'asks', namespace: 'ns' },
+      spec: {
+        template: { metadata: {}, spec: { restartPolicy: 'Never', containers: [container(['asks'])] } },
+      },
+    });
+    await until('a pod to reach another by name', () =>
+      numberAt(runtime.store.get(JOBS, { namespace: 'ns', name: 'asks' }) ?? {}, 'status', 'succeeded'),
     );
   });
 });
@@ -461,6 +495,7 @@ describe('a runtime', () => {
     sendSignal(pid1, 'SIGKILL');
     await until('its end', () => processIdentity(pid1) === null);
     const second = await start();
+    expect(readyPod(second, 'db-0')(), 'ready all the while').not.toBe(false);
     expect(Number(second.store.resourceVersion)).toBeGreaterThanOrEqual(version);
     await until('a new process', () => second.podPid('ns', 'db-1'));
     expect(second.podPid('ns', 'db-0')).toBe(pid0);

@@ -18,6 +18,7 @@ import { DEFAULT_TIMINGS, type PodTimings } from './podWorker.ts';
 import { sendSignal } from './processIdentity.ts';
 import { lockHolder, RuntimeLock } from './runtimeLock.ts';
 import { type Endpoint, endpointsOf, ServiceNames } from './serviceNames.ts';
+import { leadToSingleLoopback } from './singleLoopback.ts';
 import { StatefulSetController } from './statefulSetController.ts';
 
 /** Field manager of what the user applies, as told apart from the operator's. */
@@ -40,7 +41,7 @@ export interface LocalRuntimeOptions {
   readonly programs?: ProgramMap;
   /** @default those of SyncCluster and SyncBenchmark */
   readonly customResourceDefinitions?: readonly unknown[];
-  /** Give each pod ports of its own instead of an address, as on systems with one loopback address. */
+  /** Lead every pod's address to ports of 127.0.0.1, as on systems where that is the only loopback address. */
   readonly singleAddress?: boolean;
 }
 
@@ -100,7 +101,16 @@ export class LocalRuntime {
         onDamaged: (path, reason) => logger.error({ path, reason }, 'a damaged object file was set aside'),
       });
       const door = await Door.open(store, directory, logger);
-      const addresses = options.singleAddress === true ? PodAddresses.single() : await PodAddresses.detect();
+      const portsFile = join(directory, 'ports');
+      const addresses =
+        options.singleAddress === true
+          ? PodAddresses.single(portsFile)
+          : await PodAddresses.detect(portsFile);
+      // The operator in this process reaches pods by the same addresses as they each other.
+      const undo =
+        addresses.portsFile === null
+          ? () => undefined
+          : leadToSingleLoopback(portsFile, join(directory, 'hosts'));
       const names = new ServiceNames(store, directory, options.nameDelayMs ?? 200, logger);
       const claims = new ClaimController(store, join(directory, 'volumes'), logger);
       const runner = new PodRunner({
@@ -113,6 +123,7 @@ export class LocalRuntime {
         logger,
         environment: (pod) => ({
           SYNCCLUSTER_HOSTS_FILE: names.file,
+          ...(addresses.portsFile === null ? {} : { SYNCCLUSTER_PORTS_FILE: addresses.portsFile }),
           SYNCCLUSTER_LOCAL_API: door.url,
           SYNCCLUSTER_LOCAL_TOKEN: door.tokenOf(pod),
         }),
@@ -124,6 +135,7 @@ export class LocalRuntime {
         new GarbageCollector(store, logger),
         claims,
         names,
+        { stop: undo },
       ];
       const watch = { lifetimeMs: options.watchLifetimeMs ?? HOUR_MS, bookmarkMs: 60_000 };
       const kube = new LocalKube(store, OPERATOR, watch);

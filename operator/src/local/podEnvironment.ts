@@ -45,12 +45,7 @@ export function invocationOf(
   environment['SYNCCLUSTER_HOST'] = address.host;
   environment['HOSTNAME'] = stringAt(pod, 'spec', 'hostname') ?? pod.metadata.name;
   Object.assign(environment, runtimeEnvironment);
-  // With one address for all pods, the ports differ: flags win over all else, and the last flag wins.
-  const portFlags = Object.entries(address.ports).flatMap(([port, number]) => [
-    `--${port}-port`,
-    String(number),
-  ]);
-  return { script, args: [...args, ...portFlags], environment };
+  return { script, args, environment };
 }
 
 /** `ghcr.io/synccluster/node:0.1.0` → `node`. */

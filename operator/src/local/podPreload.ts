@@ -1,13 +1,16 @@
 /**
- * Preloaded into each pod's program; gives it what a cluster gives its pods. No import of the project: it must start
- * as quickly as Node does.
+ * Preloaded into each pod's program; gives it what a cluster gives its pods. Imports next to nothing: it must not slow
+ * the program's start.
  */
 import dns, { type LookupAddress, type LookupOptions } from 'node:dns';
 import { readFile, writeFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
+import { leadToSingleLoopback } from './singleLoopback.ts';
 
 recordExit();
 resolveServiceNames();
+const { SYNCCLUSTER_PORTS_FILE: portsFile, SYNCCLUSTER_HOSTS_FILE: hostsFile } = process.env;
+if (portsFile !== undefined && hostsFile !== undefined) leadToSingleLoopback(portsFile, hostsFile);
 
 /**
  * Writes the exit code to a file: a runtime that did not start the process (its starter was killed) cannot learn it

@@ -130,7 +130,7 @@ export function readRecord(folder: string): ProcessRecord | null {
       typeof record.identity === 'string' &&
       typeof record.startedAt === 'string' &&
       typeof record.address?.host === 'string' &&
-      typeof record.address.ports === 'object';
+      typeof record.address.realPorts === 'object';
     return whole ? (record as ProcessRecord) : null;
   } catch {
     return null;

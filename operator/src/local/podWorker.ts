@@ -9,12 +9,11 @@ import { isDeleting, keyOf, type StoredObject } from './objects.ts';
 import type { PodAddress, PodAddresses } from './podAddress.ts';
 import { invocationOf, type ProgramMap } from './podEnvironment.ts';
 import { type Exit, PodProcess, RUNTIME_VARIABLE, readRecord } from './podProcess.ts';
-import { type Condition, podHasEnded, transitioned } from './podState.ts';
+import { type Condition, podHasEnded, podIsReady, transitioned } from './podState.ts';
 import { mountVolumes, NotYet, refreshVolumes, removePodFolder } from './podVolumes.ts';
 import { Prober, probeOf } from './probe.ts';
 
 const MANAGER = 'pod-runner';
-export const PORTS_ANNOTATION = 'synccluster.io/local-ports';
 
 export interface PodTimings {
   /** First wait of a program that keeps ending; doubled each time. The first restart is at once. @default 1000 */
@@ -114,7 +113,7 @@ export class PodWorker {
     const adopted = PodProcess.adopt(this.#folder, record);
     if (adopted instanceof PodProcess) {
       this.#context.logger.info({ pod: this.#pod.metadata.name, pid: record.pid }, 'took over a running pod');
-      this.#run(adopted);
+      this.#run(adopted, { ready: podIsReady(this.#pod) });
       this.#continue();
     } else {
       this.#ended(record.startedAt, adopted);
@@ -190,12 +189,14 @@ export class PodWorker {
     const container = this.#container();
     this.#starting = true;
     try {
-      const portNames = listAt(container, 'ports')
-        .map((port) => stringAt(port, 'name'))
-        .filter((name) => name !== undefined);
-      const address = await addresses.take(portNames);
-      if (this.#stopped || isDeleting(this.#pod)) return;
-      this.#launch(container, address);
+      const ports = listAt(container, 'ports').map((port) => numberAt(port, 'containerPort'));
+      const address = await addresses.take(ports.filter((port) => port !== undefined));
+      try {
+        if (this.#stopped || isDeleting(this.#pod)) return;
+        this.#launch(container, address);
+      } finally {
+        if (this.#process === null) addresses.free(address);
+      }
     } catch (error) {
       const reason = error instanceof NotYet ? error.reason : 'RunContainerError';
       const message = error instanceof Error ? error.message : String(error);
@@ -239,9 +240,9 @@ export class PodWorker {
     this.#run(process);
   }
 
-  #run(process: PodProcess): void {
+  /** `adopted`: what it was known to be; a kubelet that restarts does not declare pods unready either. */
+  #run(process: PodProcess, adopted: { readonly ready: boolean } | null = null): void {
     this.#process = process;
-    this.#ready = false;
     this.#state = { running: { startedAt: process.record.startedAt } };
     void process.exited.then(
       (exit) => this.#exited(process, exit),
@@ -255,7 +256,7 @@ export class PodWorker {
     );
     const container = this.#container();
     const { address } = process.record;
-    const startup = probeOf(container, 'startupProbe', address);
+    const startup = adopted?.ready === true ? null : probeOf(container, 'startupProbe');
     this.#started = startup === null;
     if (startup === null) this.#probe(container, process);
     else {
@@ -273,14 +274,15 @@ export class PodWorker {
       );
       this.#probers.push(prober);
     }
+    this.#ready ||= adopted?.ready === true;
     this.#writeStatus();
   }
 
   #probe(container: Json, process: PodProcess): void {
     const { address } = process.record;
     const eagerMs = this.#context.timings.eagerProbeMs;
-    const readiness = probeOf(container, 'readinessProbe', address);
-    const liveness = probeOf(container, 'livenessProbe', address);
+    const readiness = probeOf(container, 'readinessProbe');
+    const liveness = probeOf(container, 'livenessProbe');
     if (readiness === null) this.#ready = true;
     else {
       this.#probers.push(
@@ -324,6 +326,7 @@ export class PodWorker {
   #exited(process: PodProcess, exit: Exit): void {
     if (this.#process !== process) return;
     this.#process = null;
+    this.#context.addresses.free(process.record.address);
     if (this.#stopped) return;
     if (this.#killTimer !== null) clearTimeout(this.#killTimer);
     this.#killTimer = null;
@@ -440,7 +443,6 @@ export class PodWorker {
     };
     try {
       const { resourceVersion: _, ...metadata } = live.metadata;
-      this.#announcePorts(live, address);
       store.updateStatus(PODS, { ...live, metadata, status }, MANAGER);
     } catch (error) {
       logger.warn(
@@ -451,17 +453,6 @@ export class PodWorker {
         if (!this.#stopped) this.#writeStatus(ended);
       }, this.#context.timings.retryMs).unref();
     }
-  }
-
-  /** Where all pods share one address, others learn a pod's ports from this annotation. */
-  #announcePorts(live: StoredObject, address: PodAddress | undefined): void {
-    if (address === undefined || Object.keys(address.ports).length === 0) return;
-    const annotations = {
-      ...objectAt(live, 'metadata', 'annotations'),
-      [PORTS_ANNOTATION]: JSON.stringify(address.ports),
-    };
-    const { resourceVersion: _, ...metadata } = live.metadata;
-    this.#context.store.update(PODS, { ...live, metadata: { ...metadata, annotations } }, MANAGER);
   }
 }
 

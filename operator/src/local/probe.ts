@@ -1,6 +1,5 @@
 import { get } from 'node:http';
 import { isObject, type Json, listAt, numberAt, objectAt, stringAt } from './json.ts';
-import type { PodAddress } from './podAddress.ts';
 
 export interface Probe {
   readonly path: string;
@@ -13,14 +12,14 @@ export interface Probe {
 }
 
 /** The HTTP probe of a container; null when it has none. */
-export function probeOf(container: Json, name: string, address: PodAddress): Probe | null {
+export function probeOf(container: Json, name: string): Probe | null {
   const probe = objectAt(container, name);
   const httpGet = objectAt(probe, 'httpGet');
   if (probe === undefined || httpGet === undefined) return null;
   const seconds = (field: string, fallback: number): number => (numberAt(probe, field) ?? fallback) * 1000;
   return {
     path: stringAt(httpGet, 'path') ?? '/',
-    port: portOf(container, httpGet['port'], address),
+    port: portOf(container, httpGet['port']),
     initialDelayMs: seconds('initialDelaySeconds', 0),
     periodMs: Math.max(10, seconds('periodSeconds', 10)),
     timeoutMs: seconds('timeoutSeconds', 1),
@@ -29,12 +28,11 @@ export function probeOf(container: Json, name: string, address: PodAddress): Pro
   };
 }
 
-function portOf(container: Json, port: Json | undefined, address: PodAddress): number {
-  const declared = listAt(container, 'ports').filter(isObject);
-  const named = declared.find((item) => item['name'] === port || item['containerPort'] === port);
-  const name = stringAt(named, 'name');
-  const moved = name === undefined ? undefined : address.ports[name];
-  return moved ?? numberAt(named, 'containerPort') ?? (typeof port === 'number' ? port : 0);
+function portOf(container: Json, port: Json | undefined): number {
+  const named = listAt(container, 'ports')
+    .filter(isObject)
+    .find((item) => item['name'] === port);
+  return numberAt(named, 'containerPort') ?? (typeof port === 'number' ? port : 0);
 }
 
 /** Null: success; else why not. Never throws. */

@@ -6,7 +6,6 @@ import { writeFileAtomically } from './objectFiles.ts';
 import type { ObjectStore } from './objectStore.ts';
 import { isDeleting, matchesLabels, type StoredObject } from './objects.ts';
 import { podIsReady } from './podState.ts';
-import { PORTS_ANNOTATION } from './podWorker.ts';
 
 export interface Endpoint {
   readonly pod: string;
@@ -38,21 +37,13 @@ function targetPort(pod: StoredObject, target: unknown): number {
     .flatMap((container) => listAt(container, 'ports'))
     .filter(isObject);
   const found = declared.find((item) => item['name'] === target || item['containerPort'] === target);
-  const moved = movedPorts(pod)[stringAt(found, 'name') ?? ''];
-  return moved ?? numberAt(found, 'containerPort') ?? (typeof target === 'number' ? target : 0);
-}
-
-function movedPorts(pod: StoredObject): Record<string, number> {
-  const text = stringAt(pod, 'metadata', 'annotations', PORTS_ANNOTATION);
-  return text === undefined ? {} : (JSON.parse(text) as Record<string, number>);
+  return numberAt(found, 'containerPort') ?? (typeof target === 'number' ? target : 0);
 }
 
 /**
  * The names of Services and of their pods, as a file of `address name` lines: what DNS is in a cluster. Written some
  * time after a change, so that names are stale for a moment, as they are there. A changed pod's old line stays until
  * then, and so does that of a Service whose pod is gone.
- *
- * Where all pods share one address, a line goes on with the ports (`client=40123 peer=40124`).
  */
 export class ServiceNames {
   readonly file: string;
@@ -108,12 +99,12 @@ export class ServiceNames {
       });
       const first = pods[0];
       if (first !== undefined)
-        lines.push(line(first.host, first.pod, [`${name}.${namespace}.svc`, `${name}.${namespace}`]));
+        lines.push(linesFor(first.host, [`${name}.${namespace}.svc`, `${name}.${namespace}`]));
       if (stringAt(service, 'spec', 'clusterIP') !== 'None') continue;
       for (const { pod, host } of pods) {
         if (stringAt(pod, 'spec', 'subdomain') !== name) continue;
         lines.push(
-          line(host, pod, [
+          linesFor(host, [
             `${stringAt(pod, 'spec', 'hostname') ?? pod.metadata.name}.${name}.${namespace}.svc`,
           ]),
         );
@@ -123,12 +114,9 @@ export class ServiceNames {
   }
 }
 
-function line(host: string, pod: StoredObject, names: readonly string[]): string {
-  const ports = Object.entries(movedPorts(pod))
-    .map(([name, port]) => ` ${name}=${port}`)
-    .join('');
+function linesFor(host: string, names: readonly string[]): string {
   return names
     .flatMap((name) => (name.endsWith('.svc') ? [name, `${name}.cluster.local`] : [name]))
-    .map((name) => `${host} ${name}${ports}\n`)
+    .map((name) => `${host} ${name}\n`)
     .join('');
 }
