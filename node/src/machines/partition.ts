@@ -8,8 +8,8 @@ import { ReadyQueue } from './readyQueue.ts';
 import { Section } from './section.ts';
 
 /** Part of the snapshot format. */
-export const MessageState = { Ready: 0, InFlight: 1, Delayed: 2 } as const;
-export type MessageStateValue = (typeof MessageState)[keyof typeof MessageState];
+const MessageState = { Ready: 0, InFlight: 1, Delayed: 2 } as const;
+type MessageStateValue = (typeof MessageState)[keyof typeof MessageState];
 
 export interface Message extends CowRecord, Due {
   readonly partition: Partition;

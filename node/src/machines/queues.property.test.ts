@@ -157,6 +157,6 @@ function run(seed: number): void {
 
 describe('a queue under random use', () => {
   it('accounts for every message: ready, in flight, delayed or acknowledged, exactly one of them', () => {
-    for (let seed = 200; seed < 212; seed++) run(seed);
+    for (let seed = 200; seed < 208; seed++) run(seed);
   });
 });

@@ -85,7 +85,7 @@ export class Sessions {
   store(session: Readonly<Session>, seq: Seq, floor: Seq, stored: StoredReply): void {
     invariant(seq === session.last + 1, 'replies are stored in order');
     const edited = this.table.edit(session);
-    const lowest = Math.max(edited.floor, floor, seq - LIMITS.sessionWindow + 1);
+    const lowest = Math.max(edited.floor, Math.min(floor, seq), seq - LIMITS.sessionWindow + 1);
     for (let gone = edited.floor; gone < lowest; gone++) {
       edited.replies[gone & (edited.replies.length - 1)] = undefined;
     }

@@ -24,7 +24,7 @@ type Body<C> = C extends readonly [infer O, number, SessionId, Seq, Seq, ...infe
   : never;
 
 /** A command without the header's rest: not deduplicated unless `numbered` puts a number on it. */
-export function by(session: number, [op, ...fields]: Body<Command>): Command {
+function by(session: number, [op, ...fields]: Body<Command>): Command {
   return [op, SCHEMA_VERSION, session as SessionId, UNNUMBERED, UNNUMBERED, ...fields] as unknown as Command;
 }
 

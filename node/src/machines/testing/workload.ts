@@ -13,7 +13,7 @@ import * as make from './commands.ts';
 import type { Random } from './random.ts';
 
 /** Makes up commands as clients would that know what they were answered, and some that know nothing. */
-export abstract class Workload {
+abstract class Workload {
   protected readonly random: Random;
   readonly sessions: number[] = [];
   readonly #lastSeq = new Map<number, number>();
