@@ -31,8 +31,12 @@ interface Situation {
  */
 export function planMembership(observed: ObservedCluster, view: ClusterView): Step[] {
   const leaders = allLeaders(view);
-  if (view.roster === null || observed.identity === null) {
-    return [blocked('MembersUnreachable', 'no member of this cluster answers')];
+  if (observed.identity === null) return [];
+  if (leaders === null && isJustFounded(observed)) return [doing('Founding', 'member 0 begins to lead')];
+  if (view.roster === null) {
+    return [
+      blocked('NoLeader', 'no member that answers has read its log yet; if this lasts, see their logs'),
+    ];
   }
   if (view.roster.version === 0) return [planUnfinishedFounding(observed, observed.identity)];
   if (leaders === null || !view.rosterCurrent) {
@@ -63,6 +67,18 @@ export function planMembership(observed: ObservedCluster, view: ClusterView): St
   return steps;
 }
 
+/**
+ * The founder alone has data and knows of no other voter, and the others wait to be let in: too early to speak of a
+ * loss. One that lost its voters would know of them.
+ */
+function isJustFounded({ identity, members, cluster }: ObservedCluster): boolean {
+  const holding = members.filter((member) => member.identity !== null && !member.identity.empty);
+  const [founder] = holding;
+  if (founder === undefined || holding.length > 1 || cluster.spec.members === 1) return false;
+  if (members.length === 1 || founder.identity?.memberId !== identity?.founder) return false;
+  return founder.status?.groups.every(({ configuration }) => configuration.voters.length <= 1) !== false;
+}
+
 /** The founder wrote its first log but died before the first roster: founding again goes on where it ended. */
 function planUnfinishedFounding({ cluster }: ObservedCluster, { clusterId, founder }: ClusterIdentity): Step {
   if (founder === null)
@@ -78,7 +94,8 @@ function removal({ memberId, ordinal }: RosterMember): RosterChange {
   return { memberId, ordinal, target: 'removed' };
 }
 function names(ordinals: readonly number[]): string {
-  return ordinals.length === 1 ? `member ${ordinals[0]}` : `members ${ordinals.join(', ')}`;
+  const sorted = [...ordinals].sort((a, b) => a - b);
+  return sorted.length === 1 ? `member ${sorted[0]}` : `members ${sorted.join(', ')}`;
 }
 /** Its id is spent: it was removed and may never come back. */
 function isSpent({ roster }: Situation, memberId: number): boolean {
@@ -124,7 +141,7 @@ function waitForRemoval(situation: Situation): Step {
       .map((member) => [member.id, member.ordinal]),
   );
   if (going.size === 0) return NOTHING;
-  const ordinals = [...going.values()].sort((a, b) => a - b);
+  const ordinals = [...going.values()];
   const reason = ordinals.every((ordinal) => ordinal >= situation.members) ? 'ScalingDown' : 'Repairing';
   return doing(reason, `${names(ordinals)} leaving the groups`);
 }
@@ -198,7 +215,9 @@ function planPromotion(situation: Situation): Step {
     (member) => member.ordinal < members && !leaders.every((view) => isVoter(view, member.memberId)),
   );
   const learners = current.filter((member) => member.target === 'learner' && member.ordinal < members);
-  const ready = learners.filter((member) => caughtUpEverywhere(leaders, member.memberId));
+  const ready = learners
+    .filter((member) => caughtUpEverywhere(leaders, member.memberId))
+    .sort((a, b) => a.ordinal - b.ordinal);
   const missing = Array.from({ length: members }, (_, ordinal) => ordinal).filter(
     (ordinal) => ![...voters, ...ready].some((member) => member.ordinal === ordinal),
   );

@@ -160,7 +160,7 @@ function planReplicas(observed: ObservedCluster, view: ClusterView, founded: boo
   }
   const settled = leaders?.every((leader) => leader.status.configurationCommitted) === true;
   if (now > required && certain && settled) {
-    const progress = { reason: 'ScalingDown' as const, message: `down to ${required} pods` };
+    const progress = { reason: 'ScalingDown' as const, message: `lowering to ${required} pods` };
     return {
       ...NOTHING,
       actions: [scale(required, `ordinals from ${required} on are in no group`)],

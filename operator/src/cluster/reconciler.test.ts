@@ -72,7 +72,7 @@ const settled = (world: FakeWorld, members: number) => () =>
   );
 
 async function upAndDown(world: FakeWorld): Promise<void> {
-  world.createCluster({ members: 3 });
+  world.createCluster({ members: 3, shards: 1 });
   await until(world, settled(world, 3));
   world.edit({ members: 5 });
   await until(world, settled(world, 5));

@@ -83,10 +83,8 @@ async function writeStatus(
   for (const condition of status.conditions ?? []) {
     const before = cluster.status?.conditions?.find((old) => old.type === condition.type);
     if (before?.status === condition.status && before.reason === condition.reason) continue;
-    const bad =
-      condition.type === 'Available'
-        ? condition.status === 'False'
-        : condition.type === 'Degraded' && condition.status === 'True';
+    const lost = condition.type === 'Available' && condition.status === 'False' && before?.status === 'True';
+    const bad = lost || (condition.type === 'Degraded' && condition.status === 'True');
     logger.info(
       {
         cluster: cluster.metadata.name,

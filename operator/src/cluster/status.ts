@@ -7,6 +7,7 @@ import {
   CAUGHT_UP_ENTRIES,
   type ClusterView,
   groupsWithoutLeader,
+  isVoter,
   lagOf,
   memberAt,
 } from './groups.ts';
@@ -26,7 +27,7 @@ export function clusterStatus(observed: ObservedCluster, plan: Plan, now: string
   const judged = [
     available(observed, plan),
     progressing(observed, plan, memberStatuses),
-    degraded(observed, plan, memberStatuses),
+    degraded(observed, plan),
   ];
   return {
     observedGeneration: generation ?? 0,
@@ -105,7 +106,7 @@ function progressing({ cluster }: ObservedCluster, plan: Plan, members: readonly
   };
 }
 
-function degraded(observed: ObservedCluster, plan: Plan, members: readonly MemberSummary[]): Judgement {
+function degraded(observed: ObservedCluster, plan: Plan): Judgement {
   const yes = (reason: string, message: string): Judgement => ({
     type: 'Degraded',
     status: 'True',
@@ -120,11 +121,16 @@ function degraded(observed: ObservedCluster, plan: Plan, members: readonly Membe
     return yes('MemberDamaged', `member ${damaged.ordinal}: ${damaged.identity?.damaged}`);
   }
   if (serious !== undefined) return yes(serious.reason, serious.message);
-  // A voter that is away is a loss; a member still on its way is not.
+  // A voter of every group that is away is a loss; a member still on its way is not, nor is one whose pod Kubernetes
+  // has merely not yet found to be ready.
+  const leaders = allLeaders(plan.view);
   const voters = plan.view.roster?.members.filter((member) => member.target === 'voter') ?? [];
-  const away = voters.filter(
-    ({ ordinal }) => members.find((member) => member.ordinal === ordinal)?.ready !== 'True',
-  );
+  const away = voters
+    .filter(({ memberId }) => leaders === null || leaders.every((view) => isVoter(view, memberId)))
+    .filter(({ ordinal }) => {
+      const pod = observed.pods.find((candidate) => candidate.ordinal === ordinal);
+      return pod === undefined || pod.terminating || memberAt(observed, ordinal)?.status?.ready !== true;
+    });
   if (away.length > 0) {
     const which = away.map(({ ordinal }) => ordinal).sort((a, b) => a - b);
     return yes(

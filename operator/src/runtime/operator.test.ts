@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { FakeWorld } from '../testing/fakeWorld.ts';
+import type { Logger } from './logger.ts';
+import { startOperator } from './operator.ts';
+
+const silent: Logger = { info() {}, warn() {}, error() {}, child: () => silent };
+
+async function until(world: FakeWorld, done: () => boolean): Promise<void> {
+  const deadline = Date.now() + 15_000;
+  while (!done()) {
+    if (Date.now() > deadline)
+      throw new Error(`not reached: ${JSON.stringify(world.cluster.status?.conditions)}`);
+    world.step();
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+describe('the operator', () => {
+  it('brings a cluster up, follows its edits by watching, tells its metrics, and stops', async () => {
+    const world = new FakeWorld();
+    const operator = await startOperator({
+      kube: world.kube,
+      namespaces: ['test'],
+      logger: silent,
+      memberClient: world.client,
+      health: { host: '127.0.0.1', port: 0 },
+      progressingMs: 5,
+      settledMs: 20,
+    });
+    try {
+      world.createCluster({ members: 3 });
+      await until(world, () => world.cluster.status?.readyReplicas === 3);
+      world.edit({ members: 1 });
+      await until(world, () => world.replicas === 1 && world.cluster.status?.readyReplicas === 1);
+      const base = `http://127.0.0.1:${operator.healthPort}`;
+      expect((await fetch(`${base}/livez`)).status).toBe(200);
+      expect((await fetch(`${base}/readyz`)).status).toBe(200);
+      const metrics = await (await fetch(`${base}/metrics`)).text();
+      expect(metrics).toMatch(/synccluster_operator_events_total\{reason="Founded",type="Normal"\} 1/);
+      expect(metrics).toMatch(/synccluster_operator_queue_depth\{kind="SyncCluster"\}/);
+    } finally {
+      await operator.stop();
+    }
+    const version = world.cluster.metadata.resourceVersion;
+    world.edit({ members: 3 });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(world.replicas).toBe(1);
+    expect(world.cluster.metadata.resourceVersion).not.toBe(version);
+  });
+
+  it('leaves nothing running when its health port is taken', async () => {
+    const world = new FakeWorld();
+    const common = { kube: world.kube, namespaces: [], logger: silent, memberClient: world.client };
+    const first = await startOperator({ ...common, health: { host: '127.0.0.1', port: 0 } });
+    const port = first.healthPort ?? 0;
+    await expect(startOperator({ ...common, health: { host: '127.0.0.1', port } })).rejects.toThrow(
+      /EADDRINUSE/,
+    );
+    await first.stop();
+  });
+});
