@@ -64,7 +64,7 @@ export class Client {
       if (failures > 0) {
         const delayMs = backoffMs(clock, failures);
         if (clock.monotonicMs() + delayMs > dueMs) throw unavailable(router.lastError);
-        await new Promise<void>((resolve) => clock.after(delayMs, resolve));
+        await this.#engine.pause(delayMs);
       }
       await this.queues.refresh();
     }

@@ -23,6 +23,8 @@ import { FrameDecoder, FrameWriter } from './wire/index.ts';
 const HELLO_TIMEOUT_MS = 3_000;
 /** Requests on one connection at a time; the low bits of a request id are its slot. */
 const SLOTS = 65_536;
+/** Kept for what keeps sessions alive, however much else is in flight. */
+const RESERVED_SLOTS = 256;
 
 export interface ConnectionOwner {
   readonly clock: Clock;
@@ -88,7 +90,14 @@ export class Connection {
     return Math.max(0, this.#pending.length - 1 - this.#free.length);
   }
 
+  /** Throws OVERLOADED when too much is in flight. */
   write(group: GroupId, command: Uint8Array, pending: Pending, tag: number): number {
+    this.#makeSure();
+    return this.writeFirst(group, command, pending, tag);
+  }
+
+  /** For what opens and closes sessions: has room when ordinary writes have none. */
+  writeFirst(group: GroupId, command: Uint8Array, pending: Pending, tag: number): number {
     const request = this.#enter(pending, group, tag);
     this.#send([RequestKind.Write, request, group, command]);
     return request;
@@ -102,6 +111,7 @@ export class Connection {
     pending: Pending,
     tag: number,
   ): number {
+    this.#makeSure();
     const request = this.#enter(pending, group, tag);
     this.#send([RequestKind.Read, request, group, level, mark, query]);
     return request;
@@ -115,10 +125,15 @@ export class Connection {
 
   /** Forgets a request and tells the member to end it. */
   cancel(request: number): void {
+    if (this.forget(request)) this.#send([RequestKind.Cancel, request]);
+  }
+
+  /** Its reply will not be heard any more; false: there is no such request. */
+  forget(request: number): boolean {
     const slot = request % SLOTS;
-    if (this.#closed || this.#ids[slot] !== request || this.#pending[slot] === null) return;
+    if (this.#closed || this.#ids[slot] !== request || this.#pending[slot] === null) return false;
     this.#leave(slot);
-    this.#send([RequestKind.Cancel, request]);
+    return true;
   }
 
   /** Gives up what is overdue; a member that went silent meanwhile is dropped. */
@@ -170,12 +185,16 @@ export class Connection {
     this.#owner.turn.flush(this);
   }
 
+  #makeSure(): void {
+    if (this.inFlight < SLOTS - RESERVED_SLOTS) return;
+    throw new SyncError('OVERLOADED', 'too many requests are in flight on one connection');
+  }
+
   #enter(pending: Pending, group: number, tag: number): number {
     let slot = this.#free.pop();
     if (slot === undefined) {
       slot = this.#pending.length;
-      if (slot === SLOTS)
-        throw new SyncError('OVERLOADED', `more than ${SLOTS} requests in flight on one connection`);
+      if (slot === SLOTS) throw new SyncError('INTERNAL', 'the request table is full');
       this.#ids.push(slot);
       this.#pending.push(pending);
       this.#tags.push(tag);

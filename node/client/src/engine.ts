@@ -39,6 +39,7 @@ export class Engine implements Reads {
   pushListener: ((push: PushReply) => void) | null = null;
   readonly #sessionListener: SessionListener;
   readonly #sessions: GroupSession[] = [];
+  readonly #pauses = new Set<() => void>();
   #sweepTimer: Timer | null = null;
   #closed: SyncError | null = null;
 
@@ -128,12 +129,27 @@ export class Engine implements Reads {
     });
   }
 
+  /** Resolves after the delay, or as soon as the client is closed. */
+  pause(delayMs: number): Promise<void> {
+    if (this.#closed !== null) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = (): void => {
+        timer.cancel();
+        this.#pauses.delete(end);
+        resolve();
+      };
+      const timer = this.clock.after(delayMs, end);
+      this.#pauses.add(end);
+    });
+  }
+
   async close(): Promise<void> {
     if (this.#closed !== null) return;
     const error = new SyncError('CANCELLED', 'the client was closed');
     this.#closed = error;
     this.#sweepTimer?.cancel();
     for (const op of [...this.idle]) op.fail(error);
+    for (const end of [...this.#pauses]) end();
     for (const connection of this.router.connections) connection.cancelReads(error);
     await new Promise<void>((done) => {
       const timer = this.clock.after(FAREWELL_MS, done);

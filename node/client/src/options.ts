@@ -15,7 +15,7 @@ export interface ClientOptions {
   sessionTtlMs?: number;
   /** Deadline of one operation, all retries included; waiting for a lock or a message comes on top. @default 10000 */
   requestTimeoutMs?: number;
-  /** Told of connections, leaders and sessions; must not throw. */
+  /** Told of connections, leaders and sessions. What it throws becomes an uncaught exception. */
   onEvent?: (event: ClientEvent) => void;
   /** @default TCP */
   transport?: Transport;
@@ -27,6 +27,20 @@ export type CompiledOptions = Readonly<Required<ClientOptions>>;
 function duration(field: string, value: number, min: number, max: number): number {
   if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
   throw new SyncError('INVALID_ARGUMENT', `${field} must be a whole number from ${min} to ${max}`);
+}
+
+/** The listener's mistakes must not end in the middle of this library's work. */
+function guarded(listener: ClientOptions['onEvent']): (event: ClientEvent) => void {
+  if (listener === undefined) return () => {};
+  return (event) => {
+    try {
+      listener(event);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  };
 }
 
 /** Checks options and fills in defaults. Throws `INVALID_ARGUMENT` naming the field. */
@@ -52,7 +66,7 @@ export function compileOptions(options: ClientOptions): CompiledOptions {
       1,
       LIMITS.durationMaxMs,
     ),
-    onEvent: options.onEvent ?? (() => {}),
+    onEvent: guarded(options.onEvent),
     transport: options.transport ?? tcpTransport,
     clock: options.clock ?? systemClock,
   };

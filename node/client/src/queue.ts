@@ -1,14 +1,14 @@
-import { backoffMs } from './backoff.ts';
 import { toBytes } from './cache.ts';
 import type { Catalogue, QueueRoute } from './catalogue.ts';
 import type { Engine } from './engine.ts';
 import { EnqueueBatch, type EnqueueSink } from './enqueueBatch.ts';
-import { asSyncError, cancelled, SyncError } from './errors.ts';
+import { asSyncError, SyncError } from './errors.ts';
 import type { Message, MessageOwner } from './message.ts';
 import { type NewMessage, Op, QueryOp, ReadLevel } from './protocol/commands.ts';
 import { LIMITS } from './protocol/limits.ts';
 import { hashString } from './protocol/slots.ts';
-import { ReceiptBatch, type ReceiptOp, type ReceiptSink } from './receiptBatch.ts';
+import { EnqueueCall, type Enqueued, type EnqueueOwner, SettleCall } from './queueCalls.ts';
+import { ReceiptBatch, type ReceiptOp } from './receiptBatch.ts';
 import { type ReceiveOptions, Receiver } from './receiver.ts';
 
 export interface EnqueueOptions {
@@ -17,12 +17,6 @@ export interface EnqueueOptions {
   /** Not delivered before, in milliseconds. @default 0 */
   delayMs?: number;
   signal?: AbortSignal;
-}
-
-/** Where a message went. */
-export interface Enqueued {
-  readonly partition: number;
-  readonly id: number;
 }
 
 export interface PartitionState {
@@ -36,7 +30,7 @@ export interface PartitionState {
 const NO_OPTIONS: EnqueueOptions = {};
 
 /** One queue. Calls made in the same turn of the event loop share commands. */
-export class Queue implements MessageOwner {
+export class Queue implements MessageOwner, EnqueueOwner {
   readonly name: string;
   readonly #engine: Engine;
   readonly #catalogue: Catalogue;
@@ -110,7 +104,7 @@ export class Queue implements MessageOwner {
     return states.flat().sort((a, b) => a.partition - b.partition);
   }
 
-  /** For EnqueueCall: puts a message into this turn's batch of its partition. */
+  /** For EnqueueCall. */
   put(route: QueueRoute, partition: number, message: NewMessage, sink: EnqueueSink, position: number): void {
     let batch = this.#enqueues[partition];
     if (batch === undefined || !batch.fits(message)) {
@@ -120,7 +114,7 @@ export class Queue implements MessageOwner {
     batch.add(message, sink, position);
   }
 
-  /** For EnqueueCall: after the queue was not where it should be. */
+  /** For EnqueueCall. */
   async routeAgain(): Promise<QueueRoute> {
     this.#catalogue.forget(this.name);
     return this.#catalogue.route(this.name);
@@ -197,123 +191,4 @@ function newMessage(payload: Uint8Array | string, delayMs: number): NewMessage {
     );
   }
   return [bytes, delayMs];
-}
-
-/** One `enqueue` or `enqueueMany`: settles when all its messages have. */
-class EnqueueCall implements EnqueueSink {
-  readonly queue: string;
-  readonly deadlineMs: number;
-  readonly #engine: Engine;
-  readonly #owner: Queue;
-  readonly #results: Enqueued[] = [];
-  readonly #resolve: (results: Enqueued[]) => void;
-  readonly #reject: (error: SyncError) => void;
-  #open: number;
-  #retries = 0;
-  #settled = false;
-  #signal: AbortSignal | null = null;
-
-  constructor(
-    engine: Engine,
-    owner: Queue,
-    count: number,
-    resolve: (results: Enqueued[]) => void,
-    reject: (error: SyncError) => void,
-  ) {
-    this.#engine = engine;
-    this.#owner = owner;
-    this.queue = owner.name;
-    this.deadlineMs = engine.deadlineMs();
-    this.#open = count;
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  get settled(): boolean {
-    return this.#settled;
-  }
-
-  watch(signal: AbortSignal): boolean {
-    this.#signal = signal;
-    if (signal.aborted) {
-      this.#aborted();
-      return false;
-    }
-    signal.addEventListener('abort', this.#aborted);
-    return true;
-  }
-
-  enqueued(position: number, partition: number, id: number): void {
-    this.#results[position] = { partition, id };
-    if (--this.#open > 0 || this.#settled) return;
-    this.#settle();
-    this.#resolve(this.#results);
-  }
-
-  notEnqueued(position: number, message: NewMessage, partition: number, error: SyncError): void {
-    // A queue that was declared a moment ago reaches its groups a little later than the catalogue; one that was
-    // deleted and declared anew may have fewer partitions.
-    if (error.code === 'NOT_FOUND' || error.code === 'MOVED' || error.code === 'INVALID_ARGUMENT') {
-      void this.#again(position, message, partition, error);
-    } else {
-      this.fail(error);
-    }
-  }
-
-  fail(error: SyncError): void {
-    if (this.#settled) return;
-    this.#settle();
-    this.#reject(error);
-  }
-
-  async #again(position: number, message: NewMessage, partition: number, error: SyncError): Promise<void> {
-    const { clock } = this.#engine;
-    const delay = backoffMs(clock, this.#retries++);
-    if (this.#settled || clock.monotonicMs() + delay >= this.deadlineMs) {
-      this.fail(error);
-      return;
-    }
-    await new Promise<void>((resolve) => clock.after(delay, resolve));
-    try {
-      const route = await this.#owner.routeAgain();
-      if (error.code === 'INVALID_ARGUMENT' && partition < route.partitions) this.fail(error);
-      if (!this.#settled) this.#owner.put(route, partition % route.partitions, message, this, position);
-    } catch (failure) {
-      this.fail(asSyncError(failure));
-    }
-  }
-
-  readonly #aborted = (): void => {
-    this.fail(cancelled(this.#signal!));
-  };
-
-  #settle(): void {
-    this.#settled = true;
-    this.#signal?.removeEventListener('abort', this.#aborted);
-  }
-}
-
-/** One `ack`, `nack` or `extend`, of one message or several. */
-class SettleCall implements ReceiptSink {
-  #open: number;
-  #error: SyncError | null = null;
-  readonly #resolve: () => void;
-  readonly #reject: (error: SyncError) => void;
-  constructor(count: number, resolve: () => void, reject: (error: SyncError) => void) {
-    this.#open = count;
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-  receiptDone(): void {
-    this.#done();
-  }
-  receiptFailed(error: SyncError): void {
-    this.#error ??= error;
-    this.#done();
-  }
-  #done(): void {
-    if (--this.#open > 0) return;
-    if (this.#error === null) this.#resolve();
-    else this.#reject(this.#error);
-  }
 }

@@ -68,7 +68,7 @@ export class Receiver {
         if (this.#catalogue.known(this.#owner.name) === null || clock.monotonicMs() + delay > patienceMs)
           throw error;
         this.#catalogue.forget(this.#owner.name);
-        await new Promise<void>((resolve) => clock.after(delay, resolve));
+        await this.#engine.pause(delay);
       }
     }
   }

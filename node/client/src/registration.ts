@@ -27,6 +27,8 @@ const APPLIED: ReadonlySet<ErrorCode> = new Set([
 /** A gap below everything that is kept can only be a member's mistake; so many in a row end the session. */
 const HOPELESS_GAPS = 10;
 const WINDOW_AFTER_OVERLOAD = 16;
+/** Packed commands that one window keeps for resending; one more may go over it. */
+const WINDOW_BYTES = 32 * 1024 * 1024;
 /** No queue or lock of that name can do any harm. */
 const FILLER_NAME = '\u0000';
 
@@ -58,6 +60,8 @@ export class Registration implements WindowOwner, Parked, TurnTask {
   #next = 0;
   #nextSeq = 1;
   #pass = 1;
+  /** Of the packed commands of all that are not settled. */
+  #bytes = 0;
   /** Sent by this pass and not settled. */
   #outstanding = 0;
   #allowed: number = LIMITS.sessionWindow;
@@ -86,7 +90,11 @@ export class Registration implements WindowOwner, Parked, TurnTask {
   }
 
   get hasRoom(): boolean {
-    return this.#ended === null && this.#ops.length - this.#head < LIMITS.sessionWindow;
+    return (
+      this.#ended === null &&
+      this.#ops.length - this.#head < LIMITS.sessionWindow &&
+      this.#bytes < WINDOW_BYTES
+    );
   }
 
   /** Writes that are not settled. */
@@ -107,6 +115,7 @@ export class Registration implements WindowOwner, Parked, TurnTask {
       op.fail(asSyncError(error, 'INVALID_ARGUMENT'));
       return;
     }
+    this.#bytes += op.packed.length;
     op.seq = seq;
     op.owner = this;
     this.#nextSeq = seq + 1;
@@ -185,7 +194,9 @@ export class Registration implements WindowOwner, Parked, TurnTask {
       this.#owner.windowMoved();
     } else {
       op.refusal = new SyncError(code, refused.message);
+      this.#bytes -= op.packed!.length;
       op.packed = this.#filler(op.seq);
+      this.#bytes += op.packed.length;
       this.#restart(0, null);
       op.fillerPass = this.#pass;
     }
@@ -268,6 +279,7 @@ export class Registration implements WindowOwner, Parked, TurnTask {
 
   #settle(op: WriteOp): void {
     op.done = true;
+    this.#bytes -= op.packed!.length;
     op.packed = null;
     this.#failures = 0;
     if (op.pass === this.#pass) this.#outstanding--;

@@ -52,6 +52,12 @@ function checkVersion(hello: HelloReply): HelloReply {
   return hello;
 }
 
+/** A newer member may know more codes: what it refused is refused, and the connection is fine. */
+function unknownError(reply: readonly unknown[]): ErrorReply {
+  const [kind, request, code, message, leader, detail] = reply;
+  return [kind, request, 'INTERNAL', `${String(code)}: ${String(message)}`, leader, detail] as ErrorReply;
+}
+
 /** Unpacks a frame from a member and checks its envelope, so that nothing behind it meets a wrong shape. */
 export function readReply(payload: Uint8Array): Reply {
   const reply = unpack(payload);
@@ -64,12 +70,12 @@ export function readReply(payload: Uint8Array): Reply {
       case ReplyKind.Error:
         if (
           isCount(reply[1]) &&
-          isErrorCode(reply[2]) &&
+          typeof reply[2] === 'string' &&
           typeof reply[3] === 'string' &&
           isCount(reply[4]) &&
           isCount(reply[5])
         )
-          return reply as unknown as ErrorReply;
+          return isErrorCode(reply[2]) ? (reply as unknown as ErrorReply) : unknownError(reply);
         break;
       case ReplyKind.Push:
         if (isCount(reply[1]) && isCount(reply[2]) && Array.isArray(reply[3]))

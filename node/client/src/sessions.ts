@@ -4,12 +4,13 @@ import type { Connection } from './connection.ts';
 import { SyncError } from './errors.ts';
 import { type LeaseStart, leaseLeftMs, leaseStart } from './lease.ts';
 import type { CompiledOptions } from './options.ts';
-import type { Pending, Refused } from './pending.ts';
+import type { Refused } from './pending.ts';
 import { Op, SCHEMA_VERSION } from './protocol/commands.ts';
 import { ERROR_CODES } from './protocol/errors.ts';
 import type { GroupId, Seq, SessionId } from './protocol/ids.ts';
 import { Registration, type RegistrationOwner } from './registration.ts';
 import type { Parked, Router } from './router.ts';
+import { Farewell, OpenAttempt, Renewal, type SessionRequester } from './sessionRequests.ts';
 import { packCommand } from './wire/index.ts';
 import type { WriteOp } from './writeOp.ts';
 
@@ -21,12 +22,12 @@ const LEASE_CHECKS = 10;
 export interface SessionListener {
   /** After it, nothing of that session holds any more. */
   lost(registration: Registration, error: SyncError): void;
-  /** The members confirmed the session; `fresh`: over a connection or leader that did not know it before. */
-  confirmed(registration: Registration, fresh: boolean): void;
+  /** The members confirmed the session and push to the connection that asked from here on. */
+  confirmed(registration: Registration): void;
 }
 
 /** The client's session in one group: opened when first needed, kept alive, opened anew after a loss. */
-export class GroupSession implements RegistrationOwner, Parked {
+export class GroupSession implements RegistrationOwner, SessionRequester, Parked {
   readonly group: GroupId;
   readonly #router: Router;
   readonly #options: CompiledOptions;
@@ -145,7 +146,7 @@ export class GroupSession implements RegistrationOwner, Parked {
       this.#lose(new SyncError('SESSION_EXPIRED', 'another cluster answers at these endpoints'), false);
   }
 
-  /** Rejects what is pending; then `closing` settles once the members know, as far as they can be told. */
+  /** Rejects what is pending; `closed` is called once the members know, as far as they can be told. */
   close(error: SyncError, closed: () => void): void {
     this.#closed = error;
     this.#openRetry?.cancel();
@@ -177,7 +178,12 @@ export class GroupSession implements RegistrationOwner, Parked {
     const attempt = new OpenAttempt(this, connection, leaseStart(clock), requestTimeoutMs);
     this.#opening = attempt;
     const header = [SCHEMA_VERSION, 0 as SessionId, 0 as Seq, 0 as Seq] as const;
-    connection.write(this.group, packCommand([Op.SessionOpen, ...header, sessionTtlMs, label]), attempt, 0);
+    connection.writeFirst(
+      this.group,
+      packCommand([Op.SessionOpen, ...header, sessionTtlMs, label]),
+      attempt,
+      0,
+    );
   }
 
   /** A reply to a SessionOpen; one that is not the current attempt's opened an orphan. */
@@ -252,7 +258,7 @@ export class GroupSession implements RegistrationOwner, Parked {
         return;
       }
     }
-    renewal?.connection.cancel(renewal.request);
+    renewal?.connection.forget(renewal.request);
     const next = new Renewal(this, registration, connection, leader, start);
     this.#renewal = next;
     this.#scheduleRenewal(everyMs);
@@ -266,10 +272,9 @@ export class GroupSession implements RegistrationOwner, Parked {
     this.#lease = renewal.start;
     this.#renewal = null;
     this.#renewFailures = 0;
-    const fresh = renewal.connection !== this.#pushesTo || renewal.leader !== this.#pushesBy;
     this.#pushesTo = renewal.connection;
     this.#pushesBy = renewal.leader;
-    this.#listener.confirmed(registration, fresh);
+    this.#listener.confirmed(registration);
   }
 
   renewalFailed(renewal: Renewal, refused: Refused | null): void {
@@ -327,90 +332,6 @@ export class GroupSession implements RegistrationOwner, Parked {
 
   #tellClosed(session: SessionId, connection: Connection, done: () => void): void {
     const command = packCommand([Op.SessionClose, SCHEMA_VERSION, session, 0 as Seq, 0 as Seq]);
-    connection.write(this.group, command, new Farewell(done), 0);
-  }
-}
-
-/** One try to open a session. */
-class OpenAttempt implements Pending {
-  readonly connection: Connection;
-  readonly start: LeaseStart;
-  readonly #owner: GroupSession;
-  readonly #timeoutMs: number;
-  constructor(owner: GroupSession, connection: Connection, start: LeaseStart, timeoutMs: number) {
-    this.#owner = owner;
-    this.connection = connection;
-    this.start = start;
-    this.#timeoutMs = timeoutMs;
-  }
-  replied(_index: number, value: readonly unknown[]): void {
-    this.#owner.opened(this, value[0] as SessionId);
-  }
-  refused(refused: Refused): void {
-    this.#owner.openFailed(this, refused);
-  }
-  disconnected(): void {
-    this.#owner.openFailed(this, null);
-  }
-  /** Its late reply must still be heard: it names an orphan to close. */
-  overdue(nowMs: number): boolean {
-    if (nowMs - this.start.monotonicMs > this.#timeoutMs) this.#owner.openFailed(this, null);
-    return false;
-  }
-}
-
-/** One keepalive. */
-class Renewal implements Pending {
-  readonly registration: Registration;
-  readonly connection: Connection;
-  readonly leader: number;
-  readonly start: LeaseStart;
-  request = 0;
-  readonly #owner: GroupSession;
-  constructor(
-    owner: GroupSession,
-    registration: Registration,
-    connection: Connection,
-    leader: number,
-    start: LeaseStart,
-  ) {
-    this.#owner = owner;
-    this.registration = registration;
-    this.connection = connection;
-    this.leader = leader;
-    this.start = start;
-  }
-  replied(): void {
-    this.#owner.renewed(this);
-  }
-  refused(refused: Refused): void {
-    this.#owner.renewalFailed(this, refused);
-  }
-  disconnected(): void {
-    this.#owner.renewalFailed(this, null);
-  }
-  /** The next renewal sees to it. */
-  overdue(): boolean {
-    return false;
-  }
-}
-
-/** A SessionClose: whatever the answer, there is nothing more to do. */
-class Farewell implements Pending {
-  readonly #done: () => void;
-  constructor(done: () => void) {
-    this.#done = done;
-  }
-  replied(): void {
-    this.#done();
-  }
-  refused(): void {
-    this.#done();
-  }
-  disconnected(): void {
-    this.#done();
-  }
-  overdue(): boolean {
-    return false;
+    connection.writeFirst(this.group, command, new Farewell(done), 0);
   }
 }
