@@ -1,28 +1,34 @@
-import swagger from '@fastify/swagger';
-import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { App } from './listener.ts';
-import { MARK_HEADER } from './marks.ts';
 
-const DESCRIPTION = `Locks, queues and a cache, replicated by Raft. Any member serves any request.
-
-Errors are \`{"code", "message"}\` with a stable code. A reply carries the header \`${MARK_HEADER}\`; sent back with
-the next request, it makes reads of level \`session\` see everything the caller has seen, on any member.`;
-
-/** Must be registered before the routes: the document is made of what is added after it. */
-export async function addOpenApi(app: App, version: string): Promise<void> {
-  await app.fastify.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: { title: 'SyncCluster', version, description: DESCRIPTION },
-      tags: [
-        { name: 'sessions', description: 'Owners of locks' },
-        { name: 'locks', description: 'Leases with fencing tokens' },
-        { name: 'queues', description: 'Durable, delivered at least once' },
-        { name: 'cache', description: 'Replicated entries with versions' },
-        { name: 'cluster', description: 'What the cluster looks like' },
-      ],
-    },
+/**
+ * Serves the document and its page from an application of their own, which is built at the first request for
+ * either: the libraries it takes hold several megabytes that most members never need. A failure is not kept; the
+ * next request tries again.
+ */
+export function addOpenApi(app: App, describe: () => Promise<App>): void {
+  let described: Promise<FastifyInstance> | null = null;
+  const build = async (): Promise<FastifyInstance> => {
+    try {
+      const { fastify } = await describe();
+      await fastify.ready();
+      return fastify;
+    } catch (error) {
+      described = null;
+      throw error;
+    }
+  };
+  const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    described ??= build();
+    const fastify = await described;
+    reply.hijack();
+    fastify.routing(request.raw, reply.raw);
+  };
+  for (const url of ['/openapi.json', '/docs', '/docs/*']) app.fastify.get(url, serve);
+  app.fastify.addHook('onClose', async () => {
+    await described?.then(
+      (fastify) => fastify.close(),
+      () => {},
+    );
   });
-  await app.fastify.register(swaggerUi, { routePrefix: '/docs', theme: { title: 'SyncCluster API' } });
-  app.fastify.get('/openapi.json', { schema: { hide: true } }, () => app.fastify.swagger());
 }

@@ -1,8 +1,18 @@
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { MemberError } from '../errors.ts';
 
 export const LOCK_FILE = 'lock.sqlite';
+
+/** Node warns at every start that its SQLite is experimental: loaded here without that line on stderr. */
+const { DatabaseSync } = (() => {
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  try {
+    return process.getBuiltinModule('node:sqlite');
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+})();
 
 export interface DirectoryLock {
   release(): void;

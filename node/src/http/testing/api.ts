@@ -25,7 +25,7 @@ export interface TestApi {
 
 export async function testApi(shards = 3): Promise<TestApi> {
   const member = new FakeMember(shards);
-  const app = await createApi({ member, logger: pino({ level: 'silent' }) });
+  const app = createApi({ member, logger: pino({ level: 'silent' }) });
   return {
     member,
     app,
