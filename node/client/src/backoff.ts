@@ -5,7 +5,7 @@ export interface BackoffRange {
   maxMs: number;
 }
 
-export const RETRY_BACKOFF: BackoffRange = { firstMs: 10, maxMs: 1_000 };
+const RETRY_BACKOFF: BackoffRange = { firstMs: 10, maxMs: 1_000 };
 export const DIAL_BACKOFF: BackoffRange = { firstMs: 50, maxMs: 2_000 };
 
 /** Addresses that members advertise may be out of reach for good, behind a load balancer. */

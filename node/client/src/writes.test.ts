@@ -199,6 +199,31 @@ describe('a write', () => {
     );
   });
 
+  it('keeps no more than a bounded number of bytes packed for resending', async () => {
+    const { clock, cluster, client } = await setUp();
+    await result(clock, client.cache.put(KEY, 'warm'));
+    cluster.onWrite = () => 'lose';
+    const all = Array.from({ length: 80 }, () => client.cache.put(KEY, Buffer.alloc(1024 * 1024)));
+    await clock.advance(50);
+    expect(cluster.seen(Op.CachePut).length).toBeLessThan(40);
+    cluster.onWrite = () => 'normal';
+    cluster.cut();
+    expect(new Set(await result(clock, Promise.all(all))).size).toBe(80);
+  });
+
+  it('refused with a code of a newer version fails, and its connection stays', async () => {
+    const { clock, cluster, client, events } = await setUp();
+    await result(clock, client.cache.put(KEY, 'warm'));
+    await clock.advance(100);
+    events.length = 0;
+    cluster.onWrite = puts(1, ['BRAND_NEW' as never]);
+    const put = watch(client.cache.put(KEY, 'v'));
+    await clock.advance(100);
+    expect(put.outcome).toMatchObject({ status: 'rejected', error: { code: 'INTERNAL' } });
+    expect(await result(clock, client.cache.put(KEY, 'w'))).toBeGreaterThan(0);
+    expect(events.filter(({ type }) => type === 'disconnected')).toEqual([]);
+  });
+
   it('of one turn shares one chunk with all others', async () => {
     const { clock, cluster, client } = await setUp({ members: 1 });
     await result(clock, client.cache.put(KEY, 'warm'));
