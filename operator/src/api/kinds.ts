@@ -21,7 +21,7 @@ export interface Service extends KubeObject {
 export interface PodDisruptionBudget extends KubeObject {
   spec: { maxUnavailable: number; selector: LabelSelector };
 }
-export interface LabelSelector {
+interface LabelSelector {
   matchLabels: Record<string, string>;
 }
 export interface EnvVar {
@@ -29,18 +29,18 @@ export interface EnvVar {
   value?: string;
   valueFrom?: { fieldRef: { fieldPath: string } };
 }
-export interface Probe {
+interface Probe {
   httpGet: { path: string; port: string | number };
   periodSeconds: number;
   timeoutSeconds: number;
   failureThreshold: number;
 }
-export type Quantity = string | number;
+type Quantity = string | number;
 export interface ResourceRequirements {
   requests?: Record<string, Quantity>;
   limits?: Record<string, Quantity>;
 }
-export interface Container {
+interface Container {
   name: string;
   image: string;
   imagePullPolicy?: string;
@@ -56,7 +56,7 @@ export interface Container {
   securityContext?: Record<string, unknown>;
   terminationMessagePolicy?: string;
 }
-export interface Volume {
+interface Volume {
   name: string;
   emptyDir?: { medium?: string; sizeLimit?: string };
 }
@@ -85,7 +85,7 @@ export interface Toleration {
   effect?: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
   tolerationSeconds?: number;
 }
-export interface TemplateMeta {
+interface TemplateMeta {
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
 }
@@ -97,7 +97,7 @@ export interface ClaimTemplate {
   metadata: TemplateMeta & { name: string };
   spec: ClaimSpec;
 }
-export interface ClaimSpec {
+interface ClaimSpec {
   accessModes: string[];
   storageClassName?: string;
   resources: { requests: { storage: string } };

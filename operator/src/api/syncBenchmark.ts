@@ -149,7 +149,7 @@ export const SyncBenchmarkSchema = Type.Object(
 );
 
 /** As the API server hands it out: defaults filled in. */
-export type SyncBenchmarkSpec = Static<typeof SyncBenchmarkSpecSchema>;
+type SyncBenchmarkSpec = Static<typeof SyncBenchmarkSpecSchema>;
 export interface SyncBenchmark extends KubeObject {
   spec: SyncBenchmarkSpec;
   status?: SyncBenchmarkStatus;

@@ -311,7 +311,7 @@ export const SyncClusterSchema = Type.Object(
 );
 
 /** As the API server hands it out: defaults filled in. */
-export type SyncClusterSpec = Static<typeof SyncClusterSpecSchema>;
+type SyncClusterSpec = Static<typeof SyncClusterSpecSchema>;
 export interface SyncCluster extends KubeObject {
   spec: SyncClusterSpec;
   status?: SyncClusterStatus;

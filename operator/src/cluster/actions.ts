@@ -85,6 +85,3 @@ export function doing(reason: ProgressReason, message: string, ...actions: Actio
 export function blocked(reason: BlockedReason, message: string, ...actions: Action[]): Step {
   return { actions, progress: null, blocked: { reason, message } };
 }
-export function isNothing(step: Step): boolean {
-  return step.actions.length === 0 && step.progress === null && step.blocked === null;
-}

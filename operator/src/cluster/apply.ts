@@ -12,7 +12,7 @@ export interface ApplyContext {
   readonly client: MemberClient;
   /** Random, for a cluster that is to be founded. */
   readonly newClusterId: () => string;
-  readonly onFailure: (action: Action, error: unknown) => void;
+  readonly onPassedOver: (action: Action, error: unknown) => void;
 }
 
 /**
@@ -28,8 +28,8 @@ export async function applyActions(
     try {
       await applyAction(context, observed, action);
     } catch (error) {
-      context.onFailure(action, error);
       if (action.type !== 'apply' || !action.mayFail) throw error;
+      context.onPassedOver(action, error);
     }
   }
 }

@@ -50,7 +50,7 @@ function leaderOf(statuses: readonly MemberStatus[], group: number): LeaderView 
   return best;
 }
 
-export function matchOf(view: LeaderView, memberId: number): { match: number; active: boolean } {
+function matchOf(view: LeaderView, memberId: number): { match: number; active: boolean } {
   if (memberId === view.leaderId) return { match: view.status.lastIndex, active: true };
   return view.status.progress.find((progress) => progress.id === memberId) ?? { match: 0, active: false };
 }
@@ -65,7 +65,7 @@ export function isMember(view: LeaderView, memberId: number): boolean {
     isVoter(view, memberId) || view.status.configuration.learners.some((learner) => learner.id === memberId)
   );
 }
-export function isCaughtUp(view: LeaderView, memberId: number): boolean {
+function isCaughtUp(view: LeaderView, memberId: number): boolean {
   const { active } = matchOf(view, memberId);
   return active && isMember(view, memberId) && lagOf(view, memberId) <= CAUGHT_UP_ENTRIES;
 }

@@ -123,7 +123,7 @@ const HOPELESS = new Set([
   'RunContainerError',
 ]);
 
-export function observePod(cluster: SyncCluster, pod: Pod): ObservedPod | null {
+function observePod(cluster: SyncCluster, pod: Pod): ObservedPod | null {
   const ordinal = ordinalOf(pod.metadata.name, cluster.metadata.name);
   if (ordinal === null) return null;
   const status = pod.status ?? {};

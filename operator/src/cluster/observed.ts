@@ -17,7 +17,7 @@ export interface ObservedPod {
   /** Why it cannot run at all (crash loop, no image, no node), as far as Kubernetes says so. */
   readonly stuck: string | null;
 }
-export interface ObservedClaim {
+interface ObservedClaim {
   readonly ordinal: number;
   readonly name: string;
   readonly uid: string;

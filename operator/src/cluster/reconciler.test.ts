@@ -17,6 +17,7 @@ function operator(world: FakeWorld) {
     logger: silent,
     newClusterId: () => `cluster-${++ids}-${world.foundings}`,
     now: () => new Date(0),
+    secondLookMs: 0,
   });
 }
 

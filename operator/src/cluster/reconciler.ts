@@ -22,6 +22,8 @@ export interface ClusterReconcilerOptions {
   readonly progressingMs?: number;
   /** How soon to look again at a settled cluster. Default 5000. */
   readonly settledMs?: number;
+  /** How long a leadership may be on its way before its group counts as without leader. Default 250. */
+  readonly secondLookMs?: number;
 }
 
 const AFTER_STEP_MS = 100;
@@ -34,6 +36,7 @@ export function createClusterReconciler(options: ClusterReconcilerOptions): Clus
   const reader = options.reader ?? kube;
   const progressingMs = options.progressingMs ?? 500;
   const settledMs = options.settledMs ?? 5000;
+  const secondLookMs = options.secondLookMs ?? 250;
 
   return async (key) => {
     const found = await reader.get(SYNC_CLUSTERS, key);
@@ -43,8 +46,14 @@ export function createClusterReconciler(options: ClusterReconcilerOptions): Clus
       ...found,
       spec: withDefaults(SyncClusterSpecSchema, found.spec ?? {}) as SyncCluster['spec'],
     };
-    const observed = await observeCluster(reader, kube, client, cluster);
-    const plan = planCluster(observed);
+    let observed = await observeCluster(reader, kube, client, cluster);
+    let plan = planCluster(observed);
+    if (isBetweenLeaders(cluster, plan)) {
+      // Leaderships that move are seen by nobody for a moment, which is no outage to tell of.
+      await new Promise((resolve) => setTimeout(resolve, secondLookMs));
+      observed = await observeCluster(reader, kube, client, cluster);
+      plan = planCluster(observed);
+    }
     const log = logger.child({ cluster: `${key.namespace}/${key.name}` });
     // Status first: it tells what is, and a step that fails must not keep it from being told.
     await writeStatus(options, cluster, plan, observed);
@@ -52,8 +61,8 @@ export function createClusterReconciler(options: ClusterReconcilerOptions): Clus
       kube,
       client,
       newClusterId: options.newClusterId,
-      onFailure: (action: { type: string }, error: unknown) =>
-        log.warn({ action: action.type, err: error }, 'step failed'),
+      onPassedOver: (action: { type: string }, error: unknown) =>
+        log.warn({ action: action.type, err: error }, 'passed over'),
     };
     if (plan.actions.length > 0) log.info({ actions: plan.actions.map((action) => action.type) }, 'acting');
     await applyActions(context, observed, plan.actions);
@@ -62,6 +71,11 @@ export function createClusterReconciler(options: ClusterReconcilerOptions): Clus
       return Math.min(AFTER_STEP_MS, progressingMs);
     return plan.progress !== null ? progressingMs : settledMs;
   };
+}
+
+function isBetweenLeaders(cluster: SyncCluster, { view }: Plan): boolean {
+  const available = cluster.status?.conditions?.find((condition) => condition.type === 'Available');
+  return available?.status === 'True' && view.statuses.length > 0 && view.leaders.includes(null);
 }
 
 async function writeStatus(

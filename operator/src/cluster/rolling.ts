@@ -6,7 +6,7 @@ import { allLeaders, type ClusterView, caughtUpVoterEverywhere, memberAt, quorum
 import type { ObservedCluster, ObservedPod } from './observed.ts';
 
 /** A voter in every group, caught up, and ready to Kubernetes too. */
-export function isHealthy(observed: ObservedCluster, view: ClusterView, ordinal: number): boolean {
+function isHealthy(observed: ObservedCluster, view: ClusterView, ordinal: number): boolean {
   const pod = observed.pods.find((candidate) => candidate.ordinal === ordinal);
   const status = memberAt(observed, ordinal)?.status;
   const leaders = allLeaders(view);

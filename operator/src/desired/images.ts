@@ -1,5 +1,5 @@
 /** What this operator was released with. */
-export const RELEASE = '0.1.0';
+const RELEASE = '0.1.0';
 export const NODE_IMAGE = `ghcr.io/synccluster/node:${RELEASE}`;
 export const BENCH_IMAGE = `ghcr.io/synccluster/bench:${RELEASE}`;
 /** The programs in those images. */

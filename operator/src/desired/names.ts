@@ -10,7 +10,7 @@ export const LABELS = {
   managedBy: 'app.kubernetes.io/managed-by',
   partOf: 'app.kubernetes.io/part-of',
 } as const;
-export const MANAGED_BY = 'synccluster-operator';
+const MANAGED_BY = 'synccluster-operator';
 
 export const ANNOTATIONS = {
   /** On what the operator applies: hash of what it applied. */

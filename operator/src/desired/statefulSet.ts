@@ -9,9 +9,9 @@ import { containerSecurity, podSecurity } from './security.ts';
  * Raised only when pods made from an older template cannot go on working. Every change of it restarts every
  * member of every cluster when the operator is upgraded, so what can wait for the next change by the user waits.
  */
-export const TEMPLATE_REVISION = 1;
+const TEMPLATE_REVISION = 1;
 export const MEMBER_CONTAINER = 'member';
-export const DATA_VOLUME = 'data';
+const DATA_VOLUME = 'data';
 const DATA_PATH = '/data';
 
 /** The image members are to run: what the user says, else what runs, else what this operator came with. */
