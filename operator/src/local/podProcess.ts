@@ -61,11 +61,16 @@ export class PodProcess {
     const log = openSync(launch.logFile, 'a');
     let child: ChildProcess;
     try {
-      child = spawn(process.execPath, ['--import', preloadUrl(), ...launch.script, ...launch.args], {
+      child = spawn(process.execPath, [...launch.script, ...launch.args], {
         cwd: launch.workingDirectory,
         detached: true,
         stdio: ['ignore', log, log],
-        env: { ...launch.environment, SYNCCLUSTER_EXIT_FILE: exitFile(launch.folder) },
+        env: {
+          ...launch.environment,
+          SYNCCLUSTER_EXIT_FILE: exitFile(launch.folder),
+          // By the environment, for the Node processes that the program starts need the names too.
+          NODE_OPTIONS: `${launch.environment['NODE_OPTIONS'] ?? ''} --import=${preloadUrl()}`.trim(),
+        },
       });
     } finally {
       closeSync(log);
