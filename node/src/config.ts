@@ -35,7 +35,7 @@ const FIELDS = object(
     snapshotEntries: withDefault(integer('Log entries kept before a snapshot', 1, 1_000_000_000), 100_000),
     snapshotBytes: withDefault(
       integer('Bytes of log kept before a snapshot', 64 * 1024, 64 * 1024 * MIB),
-      64 * MIB,
+      16 * MIB,
     ),
     segmentBytes: withDefault(
       integer('Size of a segment of the write-ahead log, in bytes', MIB, 4096 * MIB),

@@ -4,8 +4,9 @@ import type { GroupContext } from './context.ts';
 import type { Group } from './group.ts';
 import { SnapshotEncoder } from './snapshotCodec.ts';
 
-/** Entries that stay behind a snapshot, so that a follower a little behind needs no snapshot. */
+/** What stays in memory behind a snapshot, so that a follower a little behind needs no snapshot. */
 const KEEP_ENTRIES = 2_000;
+const KEEP_BYTES = 4 * 1024 * 1024;
 
 /**
  * Takes a group's snapshot when its log has grown enough: frozen at once, then written chunk by chunk between
@@ -19,6 +20,8 @@ export class SnapshotTaker {
   /** The log may grow to the size of the last snapshot before the next, so writing stays at most doubled. */
   #lastSizeBytes = 0;
   #running = false;
+  /** Sizes of the entries applied last, the newest at the end. */
+  #recent: number[] = [];
 
   constructor(group: Group, context: GroupContext) {
     this.#group = group;
@@ -28,11 +31,14 @@ export class SnapshotTaker {
   applied(entry: Entry): void {
     this.#entries += 1;
     this.#bytes += entry.data.length;
+    this.#recent.push(entry.data.length);
+    if (this.#recent.length > 4 * KEEP_ENTRIES) this.#recent = this.#recent.slice(-KEEP_ENTRIES);
   }
 
   installed(): void {
     this.#entries = 0;
     this.#bytes = 0;
+    this.#recent = [];
   }
 
   maybeStart(): void {
@@ -57,6 +63,7 @@ export class SnapshotTaker {
     };
     this.#entries = 0;
     this.#bytes = 0;
+    const kept = this.#keptEntries();
     const frozen = group.machine.freeze();
     let sizeBytes = 0;
     try {
@@ -81,7 +88,19 @@ export class SnapshotTaker {
       frozen.release();
     }
     this.#lastSizeBytes = sizeBytes;
-    group.compact(meta, Math.max(1, meta.index + 1 - KEEP_ENTRIES) as LogIndex);
+    group.compact(meta, (meta.index + 1 - kept) as LogIndex);
     this.#context.logger.info({ group: group.id, index: meta.index, sizeBytes }, 'snapshot taken');
+  }
+
+  /** How many of the entries before now stay in memory. */
+  #keptEntries(): number {
+    let kept = 0;
+    let bytes = 0;
+    for (let at = this.#recent.length - 1; at >= 0 && kept < KEEP_ENTRIES; at--) {
+      bytes += this.#recent[at]!;
+      if (bytes > KEEP_BYTES) break;
+      kept += 1;
+    }
+    return kept;
   }
 }

@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 import { mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Logger, pino } from 'pino';
 import { startOperator } from '../runtime/operator.ts';
+import { Ending } from './ending.ts';
 import { startLocalRuntime, stopLocalRuntime } from './localRuntime.ts';
 import { ManifestFiles, type Told } from './manifestFiles.ts';
-import { killStrays } from './podRunner.ts';
 import { printStatus } from './statusLines.ts';
 
 const HELP = `Runs SyncClusters and SyncBenchmarks on this machine: operator, members and benchmarks as processes.
@@ -68,7 +68,7 @@ async function run(options: Options): Promise<void> {
     return;
   }
   // Before anything is started: Ctrl-C at any moment leaves nothing behind.
-  const ending = new Ending(options.dir, told);
+  const ending = new Ending(options.dir, told.info);
   const logger = operatorLog(options);
   const runtime = await startLocalRuntime({ dir: options.dir, logger });
   ending.last(() => runtime.stop());
@@ -85,42 +85,7 @@ async function run(options: Options): Promise<void> {
     manifests.stop();
     stopPrinting();
     await ending.finish();
-  }
-}
-
-/** Ctrl-C: the first ends everything in order, the second at once. */
-class Ending {
-  readonly asked: Promise<void>;
-  readonly #told: Told;
-  readonly #work: (() => Promise<void>)[] = [];
-  #signals = 0;
-
-  constructor(dir: string, told: Told) {
-    this.#told = told;
-    const directory = resolve(dir);
-    this.asked = new Promise((done) => {
-      const onSignal = (): void => {
-        this.#signals += 1;
-        if (this.#signals === 1) {
-          told.info('ending; Ctrl-C again to end at once');
-          done();
-          return;
-        }
-        killStrays(directory, new Set());
-        process.exit(130);
-      };
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
-    });
-  }
-
-  /** To be done at the end, before what was named earlier. */
-  last(work: () => Promise<void>): void {
-    this.#work.unshift(work);
-  }
-
-  async finish(): Promise<void> {
-    for (const work of this.#work) await work();
-    this.#told.info('all processes ended');
+    told.info('all processes ended');
   }
 }
 
