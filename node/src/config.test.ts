@@ -47,7 +47,7 @@ describe('loadConfig', () => {
       electionTimeoutMs: 500,
       heartbeatMs: 75,
       snapshotEntries: 100_000,
-      snapshotBytes: 64 * 1024 * 1024,
+      snapshotBytes: 16 * 1024 * 1024,
       segmentBytes: 64 * 1024 * 1024,
       logLevel: 'info',
     } satisfies MemberConfig);
