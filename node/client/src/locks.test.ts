@@ -210,6 +210,23 @@ describe('a waiting request', () => {
     expect((await result(clock, client.locks.inspect('l'))).holders).toEqual([]);
   });
 
+  it('that is aborted before it was told that it is queued leaves the queue', async () => {
+    const { clock, cluster, client, another } = await setUp();
+    const other = await another();
+    const held = await result(clock, client.locks.acquire('l'));
+    const warm = await result(clock, other.locks.acquire('warm'));
+    await result(clock, warm.release());
+    cluster.latencyMs = () => 50;
+    const abort = new AbortController();
+    const waiting = watch(other.locks.acquire('l', { signal: abort.signal }));
+    await clock.advance(10);
+    abort.abort();
+    await clock.advance(200);
+    expect(waiting.outcome).toMatchObject({ status: 'rejected', error: { code: 'CANCELLED' } });
+    expect((await result(clock, client.locks.inspect('l'))).waiters).toEqual([]);
+    await result(clock, held.release());
+  });
+
   it('that is aborted before its acquire was answered gives back what it got', async () => {
     const { clock, cluster, client } = await setUp();
     const warm = await result(clock, client.locks.acquire('warm'));

@@ -99,6 +99,55 @@ describe('a write', () => {
     expect(seqs).toEqual([...numbers, ...numbers]);
   });
 
+  it('is sent again once, however many gaps are still on their way', async () => {
+    const { clock, cluster, client } = await setUp();
+    // With a connection to every member, nothing but what follows starts another pass.
+    for (const group of [1, 2, 3]) await result(clock, client.cache.put(keyIn(group), 'warm'));
+    await clock.advance(200);
+    cluster.writes.length = 0;
+    cluster.latencyMs = () => 50;
+    cluster.onWrite = puts(1, 'lose');
+    const all: Promise<number>[] = [];
+    for (let i = 0; i < 10; i++) {
+      all.push(client.cache.put(KEY, `v${i}`));
+      await clock.advance(2);
+    }
+    // The last gap has come in: what is written now is not held back by it.
+    await clock.advance(60);
+    const sentMs = clock.nowMs;
+    await result(clock, client.cache.put(KEY, 'prompt'));
+    expect(clock.nowMs - sentMs).toBeLessThan(100);
+    await result(clock, Promise.all(all));
+    expect(cluster.seen(Op.CachePut)).toHaveLength(21);
+  });
+
+  it('that was refused waits for its filler, whatever older attempts are answered', async () => {
+    const { clock, cluster, client, events } = await setUp();
+    // With a connection to every member, nothing but what follows starts another pass.
+    for (const group of [1, 2, 3]) await result(clock, client.cache.put(keyIn(group), 'warm'));
+    await clock.advance(200);
+    const [first, second] = [cluster.leaders[1]!, 101];
+    expect(first).not.toBe(second);
+    cluster.latencyMs = (member) => (member === first ? 200 : 0);
+    let fillers = 0;
+    cluster.onWrite = ({ command }) => {
+      if (command[0] === Op.CachePut) return ['DISK_FULL'];
+      return command[0] === Op.QueueAck && fillers++ === 0 ? 'lose' : 'normal';
+    };
+    const put = watch(client.cache.put(KEY, 'v'));
+    await clock.advance(0);
+    cluster.lead(1, second);
+    await clock.advance(250);
+    expect(fillers).toBe(1);
+    expect(put.outcome.status).toBe('pending');
+    cluster.onWrite = () => 'normal';
+    cluster.cut();
+    await clock.advance(500);
+    expect(put.outcome).toMatchObject({ status: 'rejected', error: { code: 'DISK_FULL' } });
+    expect(await result(clock, client.cache.put(KEY, 'w'))).toBeGreaterThan(0);
+    expect(events.filter(({ type }) => type === 'sessionLost')).toEqual([]);
+  });
+
   it('is resent more slowly when a member is overloaded, and all get through', async () => {
     const { clock, cluster, client } = await setUp();
     await result(clock, client.cache.put(KEY, 'warm'));

@@ -70,6 +70,8 @@ export class FakeCluster implements Transport {
   /** False: the catalogue's configuration does not reach the data groups by itself. */
   configuring = true;
   pushing = true;
+  /** How long a member's replies are on their way. */
+  latencyMs: (member: number) => number = () => 0;
   readonly #links = new Set<FakeLink>();
   readonly #attached = new Map<string, FakeLink>();
   #polls: Poll[] = [];
@@ -347,7 +349,13 @@ class FakeLink implements Link {
     this.#flushing = true;
     this.#cluster.clock.defer(() => {
       this.#flushing = false;
-      if (this.#state === 'open') this.#handlers.data(this.#writer.take().slice());
+      const chunk = this.#writer.take().slice();
+      const deliver = (): void => {
+        if (this.#state === 'open') this.#handlers.data(chunk);
+      };
+      const latencyMs = this.#cluster.latencyMs(this.member);
+      if (latencyMs === 0) deliver();
+      else this.#cluster.clock.after(latencyMs, deliver);
     });
   }
 
