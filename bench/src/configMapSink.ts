@@ -4,7 +4,7 @@ import { request as requestHttps } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfigMap } from './configMap.ts';
 
-export const FIELD_MANAGER = 'synccluster-bench';
+const FIELD_MANAGER = 'synccluster-bench';
 const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
 const ATTEMPTS = 8;
 const CALL_DEADLINE_MS = 15_000;

@@ -1,6 +1,6 @@
 import type { Operation } from './load/phase.ts';
 
-export interface PhaseLabel {
+interface PhaseLabel {
   readonly subject: string;
   readonly operation: Operation | string;
   /** 0: the warm-up. */

@@ -5,7 +5,7 @@ export interface MemberIdentity {
   readonly empty: boolean;
 }
 
-export interface GroupStatus {
+interface GroupStatus {
   readonly group: number;
   readonly membership: 'voter' | 'learner' | 'none';
   readonly leader: number;

@@ -65,7 +65,8 @@ export async function drive(step: Step, pace: Pace, recorder: Recorder): Promise
   await Promise.all(lanes);
 }
 
-async function until(atNs: number, pace: Pace): Promise<void> {
+/** Never returns early, as a timer alone may. */
+export async function until(atNs: number, pace: Pick<Pace, 'now' | 'stopped'>): Promise<void> {
   for (;;) {
     const leftMs = (atNs - pace.now()) / 1e6;
     if (leftMs <= 0 || pace.stopped()) return;

@@ -6,7 +6,9 @@ import type { WorkerEvent, WorkerPort } from './phase.ts';
 /** Starts a load process of its own for one client. */
 export function forkWorker(target: TargetSpec): WorkerPort {
   const fromSource = import.meta.url.endsWith('.ts');
-  const script = fileURLToPath(new URL(fromSource ? './worker.ts' : './worker.js', import.meta.url));
+  const script = fileURLToPath(
+    fromSource ? new URL('./worker.ts', import.meta.url) : new URL('./worker.js', import.meta.url),
+  );
   const child = fork(script, [JSON.stringify(target)], {
     serialization: 'advanced',
     execArgv: fromSource ? ['--conditions=development', '--disable-warning=ExperimentalWarning'] : [],

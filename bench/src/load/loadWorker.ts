@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Target } from '../targets/target.ts';
 import { createWorkload } from '../workloads/index.ts';
 import type { Workload } from '../workloads/workload.ts';
-import { drive } from './drive.ts';
+import { drive, until } from './drive.ts';
 import type { PhaseSpec, WorkerCommand, WorkerEvent } from './phase.ts';
 import { Recorder } from './recorder.ts';
 
@@ -81,8 +80,8 @@ export class LoadWorker {
     this.#prepared = null;
     const { spec, workload, recorder, violations } = prepared;
     this.#startNs = startNs;
-    const leadMs = -this.#now() / 1e6;
-    if (leadMs > 0) await sleep(leadMs);
+    // Not a moment early: an operation that ended before the common start would have taken no time.
+    await until(0, { now: () => this.#now(), stopped: () => this.#stopped });
 
     const takeReceived = (): Float64Array => Float64Array.from(prepared.received.splice(0));
     const report = setInterval(() => {

@@ -25,7 +25,7 @@ export class Recorder {
   }
 }
 
-export function errorCode(error: unknown): string {
+function errorCode(error: unknown): string {
   if (typeof error === 'object' && error !== null) {
     if ('code' in error && typeof error.code === 'string') return error.code;
     if (error instanceof Error) return error.name;

@@ -194,7 +194,7 @@ export function inFlightChart(subjects: readonly Named<readonly (readonly [numbe
   });
 }
 
-/** Share of operations by latency (up) and payload size (across); the darker, the more. */
+/** Share of operations by latency (up) and payload size (across). */
 export function payloadHeatMap(
   subject: string,
   columns: readonly { payloadBytes: number; histogram: LatencyHistogram }[],
@@ -222,7 +222,7 @@ export function payloadHeatMap(
   });
   return renderChart({
     title: `Latency by payload size, ${subject}`,
-    note: `the darker, the more operations (darkest ${significant(most * 100)} %)`,
+    note: `the stronger the colour, the more operations (at most ${significant(most * 100)} %)`,
     x: {
       label: 'payload (bytes)',
       ticks: columns.map((column, index) => ({

@@ -2,9 +2,9 @@ import { escapeHtml } from './format.ts';
 import type { Scale } from './scale.ts';
 
 /** Units of the drawing; small enough that text stays legible when a phone scales it down. */
-export const WIDTH = 460;
-export const HEIGHT = 270;
-const MARGIN = { left: 62, right: 14, top: 10, bottom: 46 };
+const WIDTH = 460;
+const HEIGHT = 270;
+const MARGIN = { left: 70, right: 14, top: 10, bottom: 46 };
 export const PLOT = {
   left: MARGIN.left,
   top: MARGIN.top,

@@ -52,7 +52,7 @@ function ordered(result: Result): Measurement[] {
   );
 }
 
-export function errorsOf(measurement: Measurement): string {
+function errorsOf(measurement: Measurement): string {
   const total = new Map<string, number>();
   for (const run of measurement.runs) {
     for (const [code, times] of Object.entries(run.errors)) total.set(code, (total.get(code) ?? 0) + times);

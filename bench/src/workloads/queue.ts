@@ -5,12 +5,12 @@ import type { Workload, WorkloadContext } from './workload.ts';
 const RECEIVE_MAX = 32;
 const RECEIVE_WAIT_MS = 200;
 
-export function queueName(runId: string): string {
+function queueName(runId: string): string {
   return `bench-${runId}`;
 }
 
 /** A message's number within its run. */
-export function messageId(stamp: Stamp): number {
+function messageId(stamp: Stamp): number {
   return stamp.client * 4_294_967_296 + stamp.index;
 }
 
