@@ -1,4 +1,4 @@
-import { assignSlots, QueryOp, slotOfPartition } from '@synccluster/client/protocol';
+import { assignSlots, LIMITS, QueryOp, slotOfPartition } from '@synccluster/client/protocol';
 import { describe, expect, it } from 'vitest';
 import { ack, assign, bytes, configure, dequeue, enqueue, expire, extend, nack } from './testing/commands.ts';
 import { data } from './testing/world.ts';
@@ -67,6 +67,13 @@ describe('slots', () => {
 });
 
 describe('dequeue', () => {
+  it('ends with the message that makes it too large for a frame, and leaves the rest ready', () => {
+    const { w, take, depths } = world();
+    for (let i = 0; i < 5; i++) w.ok(enqueue(0, 'q', 0, [new Uint8Array(LIMITS.valueBytes), 0]));
+    expect(take(5)).toHaveLength(LIMITS.deliveryBytes / LIMITS.valueBytes);
+    expect(depths()).toMatchObject([[0, 3, 2, 0, 5 * LIMITS.valueBytes]]);
+  });
+
   it('delivers in the order of ids, up to max, with the payload', () => {
     const { w, fill } = world();
     fill(0, 3);

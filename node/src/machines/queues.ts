@@ -1,4 +1,11 @@
-import type { Delivery, NewMessage, QueueConfig, Receipt, StampMs } from '@synccluster/client/protocol';
+import {
+  type Delivery,
+  LIMITS,
+  type NewMessage,
+  type QueueConfig,
+  type Receipt,
+  type StampMs,
+} from '@synccluster/client/protocol';
 import { BytePool } from './bytePool.ts';
 import type { CowTable, Freezer } from './cowMap.ts';
 import { DueHeap } from './expiry.ts';
@@ -88,15 +95,18 @@ export class Queues {
     const { partitions, config } = queue;
     const visible = visibilityMs > 0 ? visibilityMs : config![1];
     const taken: Delivery[] = [];
+    let sizeBytes = 0;
+    const wanting = (): boolean => taken.length < max && sizeBytes < LIMITS.deliveryBytes;
     let first = partitions.findIndex(({ number }) => number >= queue.cursor);
     if (first === -1) first = 0;
-    for (let i = 0; i < partitions.length && taken.length < max; i++) {
+    for (let i = 0; i < partitions.length && wanting(); i++) {
       const partition = partitions[(first + i) % partitions.length]!;
-      while (taken.length < max) {
+      while (wanting()) {
         const message = partition.take(visible, stampMs);
         if (message === null) break;
         if (taken.length === 0) queue.cursor = partition.number + 1;
         taken.push(deliveryOf(message));
+        sizeBytes += message.payload.length;
       }
     }
     return reply<'QueueDequeue'>([taken]);

@@ -1,5 +1,6 @@
 import type { ErrorCode, Reply } from '@synccluster/client/protocol';
 import { ReplyKind } from '@synccluster/client/protocol';
+import { type FrameWriter, WireError } from '@synccluster/client/wire';
 
 /**
  * Where replies and pushes go: a client's socket, a client's connection at another member (forwarded), or a
@@ -32,6 +33,17 @@ export function replyError(
   detail = 0,
 ): void {
   connection.reply([ReplyKind.Error, request, code, message, leader, detail]);
+}
+
+/** What does not fit a frame becomes an error for the one who asked: it is no reason to close a connection. */
+export function appendReply(writer: FrameWriter, reply: Reply): void {
+  try {
+    writer.appendValue(reply);
+  } catch (error) {
+    if (!(error instanceof WireError) || error.code !== 'TOO_LARGE' || reply[0] !== ReplyKind.Ok) throw error;
+    const message = 'the answer is too large for one frame: ask for less';
+    writer.appendValue([ReplyKind.Error, reply[1], 'TOO_LARGE', message, 0, 0]);
+  }
 }
 
 /** Connections with something to write at the end of this turn. */

@@ -2,7 +2,7 @@ import type { MemberId, Reply } from '@synccluster/client/protocol';
 import { LIMITS, ReplyKind } from '@synccluster/client/protocol';
 import { FrameWriter } from '@synccluster/client/wire';
 import type { PeerMessage } from '../transport/transport.ts';
-import { type Connection, type FlushSet, nextConnectionId, replyError } from './connection.ts';
+import { appendReply, type Connection, type FlushSet, nextConnectionId, replyError } from './connection.ts';
 
 /** A client's connection at another member, as the leader sees it: replies travel back over the peer's link. */
 class RemoteConnection implements Connection {
@@ -22,7 +22,7 @@ class RemoteConnection implements Connection {
   reply(reply: Reply): void {
     if (this.closed) return;
     if (reply[0] === ReplyKind.Ok || reply[0] === ReplyKind.Error) this.#requests.push(reply[1]);
-    this.#writer.appendValue(reply);
+    appendReply(this.#writer, reply);
     this.#flushes.add(this);
   }
 

@@ -9,7 +9,7 @@ import {
 } from '@synccluster/client/protocol';
 import { FrameDecoder, FrameWriter, unpack } from '@synccluster/client/wire';
 import type { Logger } from 'pino';
-import { type Connection, nextConnectionId } from '../replica/connection.ts';
+import { appendReply, type Connection, nextConnectionId } from '../replica/connection.ts';
 import type { Member } from '../replica/member.ts';
 
 /** Replies that a client does not read: above it this member stops reading its requests. */
@@ -97,7 +97,7 @@ class ClientConnection implements Connection {
 
   reply(reply: Reply): void {
     if (this.closed) return;
-    this.#writer.appendValue(reply);
+    appendReply(this.#writer, reply);
     this.#markDirty();
   }
 

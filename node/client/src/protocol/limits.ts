@@ -10,6 +10,8 @@ export const LIMITS = {
   valueBytes: 1024 * 1024,
   /** Messages of one enqueue, dequeue, ack, nack or extend. */
   batchMessages: 256,
+  /** Payloads of one dequeue: it ends with the message that reaches this, so that its reply fits a frame. */
+  deliveryBytes: 2 * 1024 * 1024,
   /** One command, packed. */
   commandBytes: 2 * 1024 * 1024,
   sessionTtlMinMs: 1_000,

@@ -1,13 +1,12 @@
-import { Encoder } from './encoder.ts';
 import { LENGTH_BYTES } from './frameDecoder.ts';
+import { packFrame } from './pack.ts';
 import { WireError } from './wireError.ts';
-
-const SLAB_BYTES = 64 * 1024;
 
 /** Collects the frames of one turn of the event loop, so that they leave in one write to the socket. */
 export class FrameWriter {
-  readonly #encoder = new Encoder(SLAB_BYTES);
   readonly #maxBytes: number;
+  #parts: Uint8Array[] = [];
+  #length = 0;
 
   /** `maxBytes`: what the other side accepts as one frame, its length prefix not counted. */
   constructor(maxBytes: number) {
@@ -16,46 +15,43 @@ export class FrameWriter {
 
   /** Bytes that `take` would give. */
   get length(): number {
-    return this.#encoder.pending;
+    return this.#length;
   }
 
-  /** Packs a value as one frame. Throws a `WireError` and appends nothing if it cannot be packed or is too large. */
+  /** Packs a value as one frame. Throws a `WireError` and appends nothing if it is too large. */
   appendValue(value: unknown): void {
-    const encoder = this.#encoder;
-    const before = encoder.pending;
-    try {
-      encoder.reserve(LENGTH_BYTES);
-      encoder.position += LENGTH_BYTES;
-      encoder.value(value);
-      const length = encoder.pending - before - LENGTH_BYTES;
-      if (length > this.#maxBytes) throw tooLarge(length, this.#maxBytes);
-      encoder.buffer.writeUInt32BE(length, encoder.position - length - LENGTH_BYTES);
-    } catch (error) {
-      encoder.rewind(before);
-      throw error;
-    }
+    const frame = packFrame(value);
+    this.#check(frame.length - LENGTH_BYTES);
+    this.appendFrames(frame);
   }
 
   /** Appends a payload that is packed already. Throws a `WireError` if it is too large. */
   appendBytes(payload: Uint8Array): void {
-    const encoder = this.#encoder;
-    if (payload.length > this.#maxBytes) throw tooLarge(payload.length, this.#maxBytes);
-    encoder.reserve(LENGTH_BYTES + payload.length);
-    encoder.position = encoder.buffer.writeUInt32BE(payload.length, encoder.position);
-    encoder.raw(payload);
+    this.#check(payload.length);
+    const prefix = Buffer.allocUnsafe(LENGTH_BYTES);
+    prefix.writeUInt32BE(payload.length, 0);
+    this.appendFrames(prefix);
+    this.appendFrames(payload);
   }
 
-  /** Appends finished frames, length prefixes and all. */
+  /** Appends finished frames, length prefixes and all. They must not change before `take`. */
   appendFrames(frames: Uint8Array): void {
-    this.#encoder.raw(frames);
+    this.#parts.push(frames);
+    this.#length += frames.length;
   }
 
   /** Hands out all frames since the last call; the bytes are never written again. */
   take(): Uint8Array {
-    return this.#encoder.take();
+    const parts = this.#parts;
+    const length = this.#length;
+    this.#parts = [];
+    this.#length = 0;
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts, length);
   }
-}
 
-function tooLarge(length: number, maxBytes: number): WireError {
-  return new WireError('TOO_LARGE', `a frame of ${length} bytes is larger than ${maxBytes}`);
+  #check(bytes: number): void {
+    if (bytes > this.#maxBytes) {
+      throw new WireError('TOO_LARGE', `a frame of ${bytes} bytes is larger than ${this.#maxBytes}`);
+    }
+  }
 }
