@@ -155,6 +155,23 @@ describe('pre-vote and leader lease (thesis §9.6, §4.2.3)', () => {
     expect([network.raft(1).role, network.raft(1).term, network.raft(3).leader]).toEqual(['leader', 2, 1]);
   });
 
+  test('a pre-vote for another term than the one asked about is not counted', () => {
+    const network = Network.of(3);
+    network.raft(1).campaign();
+    network.drain(1);
+    const answer = {
+      type: 'voteResponse',
+      from: member(2),
+      to: member(1),
+      preVote: true,
+      granted: true,
+    } as const;
+    network.deliver({ ...answer, term: 9 as Term });
+    expect([network.raft(1).role, network.raft(1).term]).toEqual(['preCandidate', 1]);
+    network.deliver({ ...answer, term: 2 as Term });
+    expect([network.raft(1).role, network.raft(1).term]).toEqual(['candidate', 2]);
+  });
+
   test('votes are refused while a leader is heard of, and a higher term is not entered', () => {
     const network = Network.of(3);
     network.elect(1);

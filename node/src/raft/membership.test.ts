@@ -94,6 +94,25 @@ describe('one change at a time (thesis §4.1)', () => {
     expect(network.change(1, configurationOf([1, 2]))).toBeTypeOf('number');
   });
 
+  test('nor by a leader that knows the last change to be committed, only not in its term', () => {
+    const network = Network.of(3);
+    network.elect(1);
+    network.raft(1).transferLeadership(member(2));
+    network.drain(1);
+    while (network.raft(2).role !== 'leader') {
+      for (const id of [1, 2, 3]) network.sync(id);
+      for (const message of network.messages.splice(0)) network.deliver(message);
+    }
+    expect(network.raft(2).status()).toMatchObject({
+      committedInTerm: false,
+      commit: 2,
+      configurationIndex: 1,
+    });
+    expect(network.change(2, configurationOf([2, 3]))).toBe('changePending');
+    network.settle();
+    expect(network.change(2, configurationOf([2, 3]))).toBeTypeOf('number');
+  });
+
   test('in force when appended: an added voter counts before its entry is committed', () => {
     const network = alone([2]);
     const index = network.change(1, configurationOf([1, 2]));

@@ -34,6 +34,19 @@ describe('ReadIndex (thesis §6.4)', () => {
     expect(network.get(1).reads).toEqual([]);
   });
 
+  test('an answer to one round does not confirm the next, already under way', () => {
+    const network = Network.of(3);
+    network.elect(1);
+    const first = network.read(1);
+    network.drain(1);
+    for (const message of network.messages.splice(0)) network.deliver(message);
+    const answers = network.messages.splice(0);
+    network.read(1);
+    network.drain(1);
+    for (const message of answers) network.deliver(message);
+    expect(network.get(1).reads.map((read) => read.round)).toEqual([first]);
+  });
+
   test('a later round confirms the earlier ones, when their own answers were lost', () => {
     const network = Network.of(3);
     network.elect(1);
