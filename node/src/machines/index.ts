@@ -3,7 +3,6 @@ import { CoordinationMachine } from './coordination.ts';
 import { DataMachine } from './data.ts';
 import type { MachineOptions } from './machine.ts';
 
-export type { CatalogueEntry } from './catalogue.ts';
 export { CoordinationMachine } from './coordination.ts';
 export { DataMachine } from './data.ts';
 export { InvariantError } from './invariant.ts';
@@ -15,7 +14,6 @@ export type {
   PushEvent,
   SnapshotRecord,
 } from './machine.ts';
-export type { RosterView } from './roster.ts';
 
 /** The machine of a group: coordination for group 0, data for all others. */
 export function createMachine(options: MachineOptions): CoordinationMachine | DataMachine {

@@ -5,7 +5,7 @@ import type { Damage, WalRecord } from './storage.ts';
 import type { RecoveredLog } from './walRecovery.ts';
 import type { ReplayedGroup } from './walReplay.ts';
 
-export interface RestoredGroup {
+interface RestoredGroup {
   readonly state: RestoredState;
   /** Segment of each entry. */
   readonly segments: readonly number[];

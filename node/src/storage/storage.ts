@@ -1,4 +1,4 @@
-import type { GroupId, LogIndex, Term } from '@synccluster/client/protocol';
+import type { GroupId, LogIndex } from '@synccluster/client/protocol';
 import type { Entry, HardState, RestoredState, SnapshotMeta } from '../raft/types.ts';
 
 /** What a member writes to its log; all groups share it. */
@@ -48,7 +48,7 @@ export interface Wal {
   readonly stats: WalStats;
 }
 
-export interface Recovered {
+interface Recovered {
   readonly groups: ReadonlyMap<GroupId, RestoredState>;
   /** Non-null: the member must stay visible and not vote; `groups` is what could be read. */
   readonly damage: Damage | null;
@@ -93,10 +93,4 @@ export interface Storage {
   /** Moves everything to `aside-<time>/` for people to look at; the next start makes a new identity. */
   setAside(): Promise<void>;
   close(): Promise<void>;
-}
-
-/** Highest index and term a group holds, for status of a damaged member. */
-export interface GroupTail {
-  readonly lastIndex: LogIndex;
-  readonly lastTerm: Term;
 }

@@ -23,7 +23,7 @@ export type LogRecord =
  * batches has few places to look at.
  */
 export const BATCH_ALIGNMENT = 4096;
-export const BATCH_HEADER_BYTES = 32;
+const BATCH_HEADER_BYTES = 32;
 const MAGIC = 0x4c415753;
 const VERSION = 1;
 const FLAG_OPENING = 0x100;

@@ -87,7 +87,7 @@ interface Stream {
   readonly meta: SnapshotMeta;
 }
 
-export const OPTIONS: Omit<RaftOptions, 'id' | 'random'> = {
+const OPTIONS: Omit<RaftOptions, 'id' | 'random'> = {
   electionTicks: 10,
   heartbeatTicks: 2,
   maxInflightMessages: 4,
