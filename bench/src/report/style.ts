@@ -6,7 +6,7 @@ export const STYLE = `
 --s1:#6ea8f5;--s2:#f0975a;--s3:#5cc79d;--s4:#bd93ea;--s5:#dcb44a;--s6:#ee84a6;--good:#5cc79d;--bad:#f2877f}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-main{max-width:1080px;margin:0 auto;padding:28px 18px 60px}
+main{max-width:1180px;margin:0 auto;padding:28px 18px 60px}
 h1{font-size:1.6rem;line-height:1.2;margin:0 0 4px}
 h2{font-size:1.2rem;margin:44px 0 12px;padding-top:18px;border-top:1px solid var(--rule)}
 p{margin:6px 0;max-width:84ch}

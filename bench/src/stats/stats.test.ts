@@ -89,17 +89,25 @@ describe('time series', () => {
     for (const rate of throughputPerS) expect(Math.abs(rate - 200)).toBeLessThan(15);
     expect(widthMs * throughputPerS.length).toBeGreaterThanOrEqual(60_000 - widthMs);
   });
+  it('shows a short run in few wide cells instead of its single batches', () => {
+    const series = new TimeSeries(1_000_000);
+    for (let batch = 0; batch < 50; batch++) series.record(batch * 2e6, 1e6, 20);
+    const { throughputPerS } = series.series(100e6);
+    expect(throughputPerS.length).toBeLessThan(51);
+    expect(throughputPerS.every((rate) => rate > 5_000)).toBe(true);
+  });
+
   it('merges series of different widths through the wire', () => {
     const short = new TimeSeries(1_000_000);
-    short.record(500_000, 1e6, 7);
+    short.record(500_000, 1e6, 7_000);
     const long = new TimeSeries(1_000_000);
-    long.record(0, 1e6, 3);
-    long.record(255_000_000, 1e6, 5);
+    long.record(0, 1e6, 3_000);
+    long.record(255_000_000, 1e6, 5_000);
     short.add(TimeSeries.from(long.wire()));
     const merged = short.series(256_000_000);
     expect(merged.widthMs).toBe(2);
-    expect(merged.throughputPerS[0]).toBe(10 / 0.002);
-    expect(merged.throughputPerS.at(-1)).toBe(5 / 0.002);
+    expect(merged.throughputPerS[0]).toBe(10_000 / 0.002);
+    expect(merged.throughputPerS.at(-1)).toBe(5_000 / 0.002);
     expect(merged.p99Ns[50]).toBeNull();
   });
 });

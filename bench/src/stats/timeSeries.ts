@@ -3,6 +3,9 @@ const CLASSES_PER_OCTAVE = 8;
 const LOWEST_EXPONENT = 8;
 const CLASSES = CLASSES_PER_OCTAVE * 32;
 const CELLS = 128;
+/** A cell says something about throughput when about this many operations ended in it. */
+const OPERATIONS_PER_CELL = 25;
+const CELLS_MIN = 16;
 
 export interface SeriesWire {
   widthNs: number;
@@ -65,6 +68,9 @@ export class TimeSeries {
 
   /** `durationNs`: the end of the run, so that the last, partly used cell gives a true rate. */
   series(durationNs: number): Series {
+    const operations = this.#counts.reduce((sum, count) => sum + count, 0);
+    // Short runs: in cells of a millisecond the chart would show the batches, not the throughput.
+    while (this.#used > CELLS_MIN && operations / this.#used < OPERATIONS_PER_CELL) this.#widen();
     const out: Series = { widthMs: this.#widthNs / 1e6, throughputPerS: [], p50Ns: [], p99Ns: [] };
     for (let cell = 0; cell < this.#used; cell++) {
       const counts = this.#counts.subarray(cell * CLASSES, (cell + 1) * CLASSES);
