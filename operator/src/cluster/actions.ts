@@ -55,6 +55,7 @@ export type Action =
   | { readonly type: 'deletePod'; readonly name: string; readonly uid: string; readonly why: string };
 
 export type ProgressReason =
+  | 'Applying'
   | 'Creating'
   | 'Founding'
   | 'ScalingUp'
@@ -82,6 +83,6 @@ export const NOTHING: Step = { actions: [], progress: null, blocked: null };
 export function doing(reason: ProgressReason, message: string, ...actions: Action[]): Step {
   return { actions, progress: { reason, message }, blocked: null };
 }
-export function blocked(reason: BlockedReason, message: string, ...actions: Action[]): Step {
-  return { actions, progress: null, blocked: { reason, message } };
+export function blocked(reason: BlockedReason, message: string): Step {
+  return { actions: [], progress: null, blocked: { reason, message } };
 }

@@ -78,13 +78,17 @@ function planBootstrap(observed: ObservedCluster, identity: ClusterIdentity): St
       `no member holds cluster ${identity.clusterId}, but there is other data on members ${which.join(', ')}`,
     );
   }
-  const unknown = unknownVolumes(observed);
+  const all = unknownVolumes(observed);
+  const kept = scaledAway(observed).filter((claim) => all.includes(claim));
+  const unknown = all.filter((claim) => !kept.includes(claim));
   const silent = observed.pods.filter((pod) => memberAt(observed, pod.ordinal)?.identity == null);
   // With no volumes that outlive pods, a silent pod is the only place where data could still be.
   if (unknown.length > 0 || silent.length > 0 || first === null) {
+    // Volumes without a pod are worth a word only when no pod is left to wait for.
+    const awaited = silent.length > 0 ? silent.map((pod) => pod.name) : unknown;
     return blocked(
       'MembersUnreachable',
-      `no member that answers holds cluster ${identity.clusterId}; not heard of: ${[...new Set([...unknown, ...silent.map((pod) => pod.name)])].join(', ') || 'member 0'}`,
+      `no member that answers holds cluster ${identity.clusterId}; not heard of: ${awaited.join(', ') || 'member 0'}`,
     );
   }
   const discard = (why: string) => ({
@@ -107,9 +111,10 @@ function planBootstrap(observed: ObservedCluster, identity: ClusterIdentity): St
       discard(`annotation ${ANNOTATIONS.startAnew}`),
     );
   }
+  const unasked = kept.length === 0 ? '' : ` (${kept.join(', ')} of members scaled away not asked)`;
   return blocked(
     'DataLost',
-    `every volume is empty, but cluster ${identity.clusterId} existed; restore the volumes, or start anew, empty, with annotation ${ANNOTATIONS.startAnew}=${identity.clusterId}`,
+    `every volume is empty${unasked}, but cluster ${identity.clusterId} existed; restore the volumes, or start anew, empty, with annotation ${ANNOTATIONS.startAnew}=${identity.clusterId}`,
   );
 }
 
@@ -117,6 +122,13 @@ function planBootstrap(observed: ObservedCluster, identity: ClusterIdentity): St
 function isEmpty(identity: MemberIdentity, clusterId?: string): boolean {
   const unclaimed = identity.clusterId === null || identity.clusterId === clusterId;
   return identity.empty && unclaimed && identity.damaged === null;
+}
+
+/** Claims kept of members that left the cluster: what they hold no quorum needs any more. */
+function scaledAway({ cluster, claims, pods }: ObservedCluster): string[] {
+  return claims
+    .filter(({ ordinal }) => ordinal >= cluster.spec.members && !pods.some((pod) => pod.ordinal === ordinal))
+    .map((claim) => claim.name);
 }
 
 /** Volumes that exist and whose member does not answer, or answers something that is neither empty nor ours. */

@@ -27,6 +27,8 @@ interface Row {
   terminating?: boolean;
   oldTemplate?: boolean;
   stuck?: string;
+  /** Its own log has not told it yet that it is a voter. */
+  unaware?: boolean;
 }
 interface World {
   members?: number;
@@ -73,7 +75,7 @@ function observe(world: World): ObservedCluster {
     const group = (number: number): GroupStatus => ({
       group: number,
       role: row === leader ? 'leader' : 'follower',
-      membership: row.as === 'learner' ? 'learner' : row.as === 'none' ? 'none' : 'voter',
+      membership: row.as === 'learner' || row.unaware ? 'learner' : row.as === 'none' ? 'none' : 'voter',
       term: 1,
       leader: leader?.id ?? 0,
       commit: 1000,
@@ -152,18 +154,23 @@ function observe(world: World): ObservedCluster {
     owned: new Map(),
     liveClaims: new Map(),
   };
-  return { ...observed, statefulSet: appliedSet(observed, world.replicas ?? rows.length) };
+  return asApplied(observed, world.replicas ?? rows.length);
 }
-/** As it stands after this operator has applied it. */
-function appliedSet(observed: ObservedCluster, replicas: number): StatefulSet {
-  const set = planCluster(observed).actions.flatMap((action) =>
-    action.type === 'apply' && action.object.kind === 'StatefulSet' ? [action.object as StatefulSet] : [],
-  )[0];
+/** As things stand after this operator has applied what it wants. */
+function asApplied(observed: ObservedCluster, replicas: number): ObservedCluster {
+  const objects = planCluster(observed).actions.flatMap((action) =>
+    action.type === 'apply' ? [action.object] : [],
+  );
+  const set = objects.find((object): object is StatefulSet => object.kind === 'StatefulSet');
   if (set === undefined) throw new Error('no StatefulSet applied');
   return {
-    ...set,
-    metadata: { ...set.metadata, resourceVersion: '5', generation: 1 },
-    spec: { ...set.spec, replicas },
+    ...observed,
+    owned: new Map(objects.map((object) => [`${object.kind}/${object.metadata.name}`, object])),
+    statefulSet: {
+      ...set,
+      metadata: { ...set.metadata, resourceVersion: '5', generation: 1 },
+      spec: { ...set.spec, replicas },
+    },
   };
 }
 
@@ -232,9 +239,9 @@ describe('founding', () => {
       ['WaitingForVolumes'],
     ],
     [
-      'waits for a volume left over beyond the members',
+      'brings up the pod of a volume left over beyond the members, to ask it',
       { identity: null, rows: [EMPTY, EMPTY, EMPTY], claims: [4] },
-      [],
+      ['scale 3→5 @5'],
       ['WaitingForVolumes'],
     ],
     ['adopts what it finds', { identity: null, rows: [{ as: 'leader' }, EMPTY, {}] }, ['adopt c'], []],
@@ -281,6 +288,17 @@ describe('founding', () => {
         identity: { founder: 55 },
         annotations: { 'synccluster.io/start-anew': 'c' },
         rows: [EMPTY, EMPTY, EMPTY],
+      },
+      ['discard c (i)'],
+      [],
+    ],
+    [
+      'starts anew although volumes of members scaled away were kept',
+      {
+        identity: { founder: 55 },
+        annotations: { 'synccluster.io/start-anew': 'c' },
+        rows: [EMPTY, EMPTY, EMPTY],
+        claims: [3, 4],
       },
       ['discard c (i)'],
       [],
@@ -451,6 +469,12 @@ describe('shrinking', () => {
   it('never lowers replicas while some group has no leader', () => {
     expect(steps({ members: 3, replicas: 7, rows: [{}, {}, {}] })).toEqual([]);
   });
+  it('waits for the pods that were scaled away to end', () => {
+    const leaving: Row = { rosterId: null, as: 'none', terminating: true };
+    expect(waitsFor({ members: 1, replicas: 1, rows: [{ as: 'leader' }, leaving, leaving] })).toBe(
+      'ScalingDown',
+    );
+  });
 });
 
 describe('repair', () => {
@@ -583,6 +607,16 @@ describe('restarting', () => {
     expect(waiting.image).toBeUndefined();
     expect(waiting.plan.blocked.map(({ reason }) => reason)).toEqual(['RestartBlocked']);
   });
+  it('is under way from the moment of the edit until no pod has the old template', () => {
+    expect(applied({ rows: settledRows(3) }, 'img:2').plan.progress?.reason).toBe('Applying');
+    const observed = observe({ rows: [leading, old, old] });
+    const { statefulSet } = observed;
+    if (statefulSet === null) throw new Error('no StatefulSet');
+    const unseen = { ...statefulSet, status: { observedGeneration: 0 } };
+    const plan = planCluster({ ...observed, statefulSet: unseen });
+    expect(plan.actions).toEqual([]);
+    expect(plan.progress?.reason).toBe('Restarting');
+  });
   it('may mend a template that pods cannot run with', () => {
     const rows: Row[] = [{ as: 'leader' }, {}, { stuck: 'ImagePullBackOff', silent: true }];
     expect(applied({ rows }, 'img:2').image).toBe('img:2');
@@ -606,6 +640,20 @@ describe('the status', () => {
       'True AllGroupsLed',
       'True WaitingForMembers',
       'True MemberUnavailable',
+    ],
+    [
+      'a member that has not read of its promotion',
+      { rows: [{ as: 'leader' }, {}, { unready: true, unaware: true }] },
+      'True AllGroupsLed',
+      'True WaitingForMembers',
+      'False AllMembersHealthy',
+    ],
+    [
+      'one of those that stay away, while one that leaves is ready',
+      { members: 1, rows: [{ silent: true }, { as: 'leader' }, {}] },
+      'True AllGroupsLed',
+      'False ScaleDownBlocked',
+      'True ScaleDownBlocked',
     ],
     [
       'a quorum away',

@@ -19,7 +19,7 @@ import {
 import { isApplied, stamped } from '../desired/covers.ts';
 import { clusterNames } from '../desired/names.ts';
 import { buildStatefulSet } from '../desired/statefulSet.ts';
-import { type Action, blocked, NOTHING, type Step } from './actions.ts';
+import { type Action, blocked, doing, NOTHING, type Step } from './actions.ts';
 import { isFounded, planFounding } from './founding.ts';
 import { allLeaders, type ClusterView, highestOrdinal, viewOf } from './groups.ts';
 import { planMembership } from './membership.ts';
@@ -57,12 +57,23 @@ export function planCluster(observed: ObservedCluster): Plan {
   if (templateKept) steps.push(planRestart(observed, view, settled));
   if (waits !== null) steps.push(blocked('RestartBlocked', waits));
   if (founded) steps.push({ ...NOTHING, actions: planUnusedClaims(observed, view) });
+  const actions = steps.flatMap((step) => step.actions);
   return {
-    actions: steps.flatMap((step) => step.actions),
-    progress: steps.find((step) => step.progress !== null)?.progress ?? null,
+    actions,
+    // Something to do is progress, whoever wants it: no pass with actions may tell that the cluster is settled.
+    progress: steps.find((step) => step.progress !== null)?.progress ?? progressOf(actions),
     blocked: steps.flatMap((step) => (step.blocked === null ? [] : [step.blocked])),
     view,
   };
+}
+
+function progressOf(actions: readonly Action[]): Step['progress'] {
+  const names = actions.flatMap((action) => {
+    if (action.type === 'apply') return [`${action.resource.kind} ${action.object.metadata.name}`];
+    return action.type === 'delete' ? [`${action.resource.kind} ${action.name}`] : [];
+  });
+  if (actions.length === 0) return null;
+  return { reason: 'Applying', message: `changing ${names.join(', ') || 'the cluster'}` };
 }
 
 export function ownedKey(kind: string, name: string): string {
@@ -150,6 +161,7 @@ function planReplicas(observed: ObservedCluster, view: ClusterView, founded: boo
   const required = Math.max(
     cluster.spec.members,
     (certain ? highestCertain(view) : highestOrdinal(view)) + 1,
+    founded ? 0 : highestToAsk(observed) + 1,
   );
   if (now < required) {
     const progress = {
@@ -167,7 +179,21 @@ function planReplicas(observed: ObservedCluster, view: ClusterView, founded: boo
       progress,
     };
   }
+  const ending = observed.pods.filter((pod) => pod.ordinal >= now).map((pod) => pod.name);
+  if (ending.length > 0) return doing('ScalingDown', `waiting for ${ending.join(', ')} to end`);
   return NOTHING;
+}
+
+/**
+ * Without a record, volumes above the members of the spec are asked too once all of those report empty: they are from
+ * a larger cluster of that name, and may hold its data.
+ */
+function highestToAsk({ cluster, identity, claims, members }: ObservedCluster): number {
+  if (identity !== null) return -1;
+  for (let ordinal = 0; ordinal < cluster.spec.members; ordinal++) {
+    if (members.find((member) => member.ordinal === ordinal)?.identity?.empty !== true) return -1;
+  }
+  return Math.max(-1, ...claims.filter((claim) => claim.bound).map((claim) => claim.ordinal));
 }
 
 /** As `highestOrdinal`, by the leaders alone: a member that was removed is never told of it. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CLAIMS, CONFIG_MAPS, PODS, STATEFUL_SETS } from '../api/kinds.ts';
+import { CLAIMS, CONFIG_MAPS, DISRUPTION_BUDGETS, PODS, STATEFUL_SETS } from '../api/kinds.ts';
 import { KubeError } from '../runtime/kube.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { FakeWorld, NAME } from '../testing/fakeWorld.ts';
@@ -35,9 +35,29 @@ function checkInvariants(world: FakeWorld): void {
   }
 }
 
+/** `Settled` may be told of a generation only when all that can be seen is as that generation says. */
+function checkTruth(world: FakeWorld): void {
+  const { status, spec, metadata } = world.cluster;
+  const settled = status?.conditions?.find(({ reason }) => reason === 'Settled');
+  if (settled === undefined || settled.observedGeneration !== metadata.generation) return;
+  const pods = world.kube.all(PODS);
+  const template = world.kube.peek(STATEFUL_SETS, world.key)?.spec.template;
+  expect(pods.map((pod) => pod.metadata.name).sort()).toEqual(
+    Array.from({ length: spec.members }, (_, ordinal) => `${NAME}-${ordinal}`),
+  );
+  expect(status?.readyReplicas).toBe(spec.members);
+  expect(world.replicas).toBe(spec.members);
+  if (spec.image !== undefined) expect(template?.spec.containers[0]?.image).toBe(spec.image);
+  for (const pod of pods)
+    expect(pod.metadata.annotations).toMatchObject(template?.metadata.annotations ?? {});
+  const budgets = world.kube.all(DISRUPTION_BUDGETS).length;
+  expect(budgets).toBe(spec.members === 1 ? 0 : 1);
+}
+
 async function pass(world: FakeWorld): Promise<boolean> {
   try {
     await operator(world)(world.key);
+    checkTruth(world);
     return true;
   } catch (error) {
     const expected = error instanceof Died || error instanceof KubeError || error instanceof MemberCallError;
@@ -281,5 +301,26 @@ describe('a SyncCluster', () => {
     const { memberId } = volume;
     volume.damaged = 'bad checksum';
     await until(world, () => settled(world, 3)() && world.roster.tombstones.includes(memberId));
+  });
+
+  it('tells each thing that conditions have in common once', async () => {
+    const world = new FakeWorld();
+    world.createCluster({ members: 3 });
+    await until(world, settled(world, 3));
+    world.kube.events.length = 0;
+    for (const ordinal of [0, 1, 2]) world.down.add(ordinal);
+    await pass(world);
+    expect(world.kube.events).toMatchObject([{ type: 'Warning', reason: 'MembersUnreachable' }]);
+  });
+
+  it('tells people of what the API server refuses for good', async () => {
+    const world = new FakeWorld();
+    world.kube.onWrite = (verb, kind) => {
+      if (verb === 'apply' && kind === 'StatefulSet') throw new KubeError('Forbidden', 'quota exceeded');
+    };
+    world.createCluster({ members: 3 });
+    await pass(world);
+    const told = world.kube.events.filter(({ reason }) => reason === 'Refused');
+    expect(told).toMatchObject([{ type: 'Warning', note: expect.stringContaining('quota exceeded') }]);
   });
 });

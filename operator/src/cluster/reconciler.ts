@@ -1,8 +1,9 @@
 import { canonicalJson } from '../api/hash.ts';
 import type { Key } from '../api/meta.ts';
+import type { Condition } from '../api/schema.ts';
 import { withDefaults } from '../api/structural.ts';
 import { SYNC_CLUSTERS, type SyncCluster, SyncClusterSpecSchema } from '../api/syncCluster.ts';
-import { KubeError, type KubePort } from '../runtime/kube.ts';
+import { type EventRecord, KubeError, type KubePort } from '../runtime/kube.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { applyActions } from './apply.ts';
 import type { MemberClient } from './memberClient.ts';
@@ -61,16 +62,35 @@ export function createClusterReconciler(options: ClusterReconcilerOptions): Clus
       kube,
       client,
       newClusterId: options.newClusterId,
-      onPassedOver: (action: { type: string }, error: unknown) =>
-        log.warn({ action: action.type, err: error }, 'passed over'),
+      onPassedOver: (action: { type: string }, error: unknown) => {
+        log.warn({ action: action.type, err: error }, 'passed over');
+        tellRefusal(kube, cluster, error);
+      },
     };
     if (plan.actions.length > 0) log.info({ actions: plan.actions.map((action) => action.type) }, 'acting');
-    await applyActions(context, observed, plan.actions);
+    try {
+      await applyActions(context, observed, plan.actions);
+    } catch (error) {
+      tellRefusal(kube, cluster, error);
+      throw error;
+    }
     // What a step brought about is often there at once; what may fail for good is not worth hurrying for.
     if (plan.actions.some((action) => action.type !== 'apply' || !action.mayFail))
       return Math.min(AFTER_STEP_MS, progressingMs);
-    return plan.progress !== null ? progressingMs : settledMs;
+    return plan.progress !== null && plan.progress.reason !== 'Applying' ? progressingMs : settledMs;
   };
+}
+
+/** What trying again will not help, people have to know: their quota, their rights, their storage class. */
+function tellRefusal(kube: KubePort, cluster: SyncCluster, error: unknown): void {
+  if (!(error instanceof KubeError) || (error.code !== 'Invalid' && error.code !== 'Forbidden')) return;
+  kube.event({
+    regarding: cluster,
+    type: 'Warning',
+    reason: 'Refused',
+    action: 'Apply',
+    note: error.message,
+  });
 }
 
 function isBetweenLeaders(cluster: SyncCluster, { view }: Plan): boolean {
@@ -94,7 +114,18 @@ async function writeStatus(
       throw error;
     return;
   }
-  for (const condition of status.conditions ?? []) {
+  announce(kube, logger, cluster, status.conditions ?? []);
+}
+
+/** One event for each thing there is to tell, however many conditions tell it; as a warning if one of them means one. */
+function announce(
+  kube: KubePort,
+  logger: Logger,
+  cluster: SyncCluster,
+  conditions: readonly Condition[],
+): void {
+  const told = new Map<string, EventRecord>();
+  for (const condition of conditions) {
     const before = cluster.status?.conditions?.find((old) => old.type === condition.type);
     if (before?.status === condition.status && before.reason === condition.reason) continue;
     const lost = condition.type === 'Available' && condition.status === 'False' && before?.status === 'True';
@@ -108,7 +139,10 @@ async function writeStatus(
       },
       condition.message,
     );
-    kube.event({
+    const what = `${condition.reason} ${condition.message}`;
+    const earlier = told.get(what);
+    if (earlier?.type === 'Warning' || (earlier !== undefined && !bad)) continue;
+    told.set(what, {
       regarding: cluster,
       type: bad ? 'Warning' : 'Normal',
       reason: condition.reason,
@@ -116,4 +150,5 @@ async function writeStatus(
       note: condition.message,
     });
   }
+  for (const event of told.values()) kube.event(event);
 }

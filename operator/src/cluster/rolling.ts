@@ -55,11 +55,12 @@ export function planRestart(observed: ObservedCluster, view: ClusterView, settle
   const { statefulSet } = observed;
   const hash = statefulSet?.spec.template.metadata.annotations?.[ANNOTATIONS.templateHash];
   if (statefulSet === null || hash === undefined) return NOTHING;
-  const seen = statefulSet.status?.observedGeneration;
-  // Until the StatefulSet's controller has seen the template, a deleted pod would come back from the old one.
-  if (seen !== undefined && seen !== statefulSet.metadata.generation) return NOTHING;
   const outdated = observed.pods.filter((pod) => pod.templateHash !== hash && !pod.terminating);
   if (outdated.length === 0) return NOTHING;
+  const seen = statefulSet.status?.observedGeneration;
+  // Until the StatefulSet's controller has seen the template, a deleted pod would come back from the old one.
+  if (seen !== undefined && seen !== statefulSet.metadata.generation)
+    return doing('Restarting', 'waiting for the StatefulSet controller to see the new pod template');
 
   const hopeless = outdated.filter((pod) => pod.stuck !== null || observed.identity === null);
   if (hopeless.length > 0) {

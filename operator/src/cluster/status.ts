@@ -93,7 +93,9 @@ function progressing({ cluster }: ObservedCluster, plan: Plan, members: readonly
   if (plan.progress !== null) return { type: 'Progressing', status: 'True', ...plan.progress };
   const [first] = plan.blocked;
   if (first !== undefined) return { type: 'Progressing', status: 'False', ...first };
-  const ready = members.filter((member) => member.ready === 'True').length;
+  const ready = members.filter(
+    (member) => member.ordinal < cluster.spec.members && member.ready === 'True',
+  ).length;
   if (ready < cluster.spec.members) {
     const message = `${ready} of ${cluster.spec.members} members ready`;
     return { type: 'Progressing', status: 'True', reason: 'WaitingForMembers', message };
@@ -129,7 +131,10 @@ function degraded(observed: ObservedCluster, plan: Plan): Judgement {
     .filter(({ memberId }) => leaders === null || leaders.every((view) => isVoter(view, memberId)))
     .filter(({ ordinal }) => {
       const pod = observed.pods.find((candidate) => candidate.ordinal === ordinal);
-      return pod === undefined || pod.terminating || memberAt(observed, ordinal)?.status?.ready !== true;
+      const status = memberAt(observed, ordinal)?.status;
+      // Promoted so lately that it has not read of it itself: it was never a voter that could have been lost.
+      const isNew = status?.groups.some((group) => group.membership !== 'voter') === true;
+      return pod === undefined || pod.terminating || (status?.ready !== true && !isNew);
     });
   if (away.length > 0) {
     const which = away.map(({ ordinal }) => ordinal).sort((a, b) => a - b);

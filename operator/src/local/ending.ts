@@ -39,7 +39,16 @@ export class Ending {
     this.#work.unshift(work);
   }
 
+  /** Throws what failed first, after all the rest was done: a part that fails to end must not keep processes alive. */
   async finish(): Promise<void> {
-    for (const work of this.#work) await work();
+    const failures: unknown[] = [];
+    for (const work of this.#work.splice(0)) {
+      try {
+        await work();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 }

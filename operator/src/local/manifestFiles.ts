@@ -55,6 +55,7 @@ export class ManifestFiles {
   readonly #told: Told;
   readonly #memory: string;
   readonly #contents = new Map<string, string>();
+  #remembered = '';
   readonly #watchers: FSWatcher[] = [];
   #applied: Map<string, Applied[]>;
   #settle: NodeJS.Timeout | null = null;
@@ -179,7 +180,9 @@ export class ManifestFiles {
 
   #remember(): void {
     const text = JSON.stringify([...this.#applied]);
+    if (text === this.#remembered) return;
     writeFileAtomically(this.#memory, text);
+    this.#remembered = text;
   }
 }
 

@@ -132,9 +132,11 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   };
   const where = options.health === undefined ? { host: '0.0.0.0', port: 8080 } : options.health;
   const stopAll = async () => {
+    // No pass may begin; then the calls under way end, which members without a quorum would hold up for seconds.
+    const stopped = Promise.all([clusters.stop(), benchmarks.stop()]);
     await Promise.all(informers.map((informer) => informer.stop()));
-    await Promise.all([clusters.stop(), benchmarks.stop()]);
     if (options.memberClient === undefined) await client.close();
+    await stopped;
   };
   try {
     const health =
