@@ -48,6 +48,8 @@ export class MemberProcess {
     this.#child = spawn(
       process.execPath,
       [
+        // As the program's own first line says; it only works on the command line.
+        '--max-semi-space-size=4',
         options.program,
         ...['--data-dir', dataDir],
         ...['--ordinal', String(options.ordinal)],
