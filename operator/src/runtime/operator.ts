@@ -22,7 +22,7 @@ import { startHealth } from './health.ts';
 import { Informer } from './informer.ts';
 import type { KubeObject, KubePort, Resource } from './kube.ts';
 import type { Logger } from './logger.ts';
-import { createMetrics } from './metrics.ts';
+import { createMetrics, type OperatorMetrics } from './metrics.ts';
 
 export interface OperatorOptions {
   readonly kube: KubePort;
@@ -34,6 +34,8 @@ export interface OperatorOptions {
   readonly clock?: Clock;
   /** For times in statuses. Default: the wall clock. */
   readonly now?: () => Date;
+  /** Where a program shows its metrics by itself. */
+  readonly metrics?: OperatorMetrics;
   /** Null: no health server. Default: 0.0.0.0:8080. */
   readonly health?: { readonly host: string; readonly port: number } | null;
   /** Objects of a kind that are worked on at the same time. Default 4. */
@@ -46,6 +48,8 @@ export interface OperatorOptions {
 export interface Operator {
   /** Of the health server; null without one. */
   readonly healthPort: number | null;
+  /** Null: every mirror has been complete once. */
+  notReadyReason(): string | null;
   /** Ends after the passes under way have ended. */
   stop(): Promise<void>;
 }
@@ -53,7 +57,7 @@ export interface Operator {
 /** Starts both controllers over one port; resolves once they watch. */
 export async function startOperator(options: OperatorOptions): Promise<Operator> {
   const { logger, clock = systemClock, now = () => new Date(), workers = 4 } = options;
-  const metrics = createMetrics();
+  const metrics = options.metrics ?? createMetrics();
   const kube = counting(options.kube, metrics.event);
   const client = options.memberClient ?? createMemberClient();
   const informers: Informer<KubeObject>[] = [];
@@ -143,6 +147,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       where === null ? null : await startHealth({ ...where, registry: metrics.registry, notReadyReason });
     return {
       healthPort: health?.port ?? null,
+      notReadyReason,
       stop: async () => {
         await stopAll();
         await health?.stop();
