@@ -74,6 +74,16 @@ describe('peer frames', () => {
     expect(decodePeerFrame(unpack(pack(encodeVitals(vitals))))).toEqual({ kind: 'vitals', vitals });
   });
 
+  it.each([
+    ['a fraction as index', [3, 1, 4, 1, 2, 7, 3, 1.5, 0]],
+    ['a term below 0', [3, 1, 4, 1, 2, -7, 3, 1, 0]],
+    ['an entry of an unknown kind', [3, 1, 2, 1, 2, 7, 0, 0, 0, [[1, 1, 3, 0, new Uint8Array(0), null]]]],
+    ['a request that is no number', [5, 1, ['x'], new Uint8Array(0)]],
+    ['an address of 2,000 characters', [1, true, 'x'.repeat(2_000)]],
+  ])('refuse %s', (_what, frame) => {
+    expect(() => decodePeerFrame(frame)).toThrow(MemberError);
+  });
+
   it('refuse anything malformed with PROTOCOL, never with another error', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(fc.integer({ min: 0, max: 9 }), fc.jsonValue())), (value) => {

@@ -1,12 +1,13 @@
 import type { GroupId, LogIndex, MemberId, StampMs, Term } from '@synccluster/client/protocol';
 import { MemberError } from '../errors.ts';
-import type {
-  Configuration,
-  ConfigurationMember,
-  Entry,
-  EntryKindValue,
-  Message,
-  SnapshotMeta,
+import {
+  type Configuration,
+  type ConfigurationMember,
+  type Entry,
+  EntryKind,
+  type EntryKindValue,
+  type Message,
+  type SnapshotMeta,
 } from '../raft/types.ts';
 import type { PeerMessage, Vitals } from './transport.ts';
 
@@ -112,6 +113,9 @@ function encodeMeta(meta: SnapshotMeta): Wire {
   return [meta.index, meta.term, meta.stampMs, encodeConfiguration(meta.configuration)];
 }
 
+/** Names, addresses and reasons. */
+const TEXT_MAX = 1_024;
+
 /** Reads the fields of one frame in order and refuses what does not fit. */
 class Fields {
   readonly #list: Wire;
@@ -120,11 +124,19 @@ class Fields {
     if (!Array.isArray(value)) throw malformed('a list was expected');
     this.#list = value;
   }
+  /** Everything that is counted: ids, indexes, terms, stamps. */
   number<T extends number>(): T {
+    const value = this.#list[this.#at++];
+    if (!Number.isSafeInteger(value) || (value as number) < 0)
+      throw malformed(`field ${this.#at} must be a whole number from 0`);
+    return value as T;
+  }
+  /** A clock may be before 1970. */
+  anyNumber(): number {
     const value = this.#list[this.#at++];
     if (typeof value !== 'number' || !Number.isFinite(value))
       throw malformed(`field ${this.#at} must be a number`);
-    return value as T;
+    return value;
   }
   boolean(): boolean {
     const value = this.#list[this.#at++];
@@ -133,7 +145,8 @@ class Fields {
   }
   text(): string {
     const value = this.#list[this.#at++];
-    if (typeof value !== 'string') throw malformed(`field ${this.#at} must be a string`);
+    if (typeof value !== 'string' || value.length > TEXT_MAX)
+      throw malformed(`field ${this.#at} must be a string of at most ${TEXT_MAX} characters`);
     return value;
   }
   bytes(): Uint8Array {
@@ -207,7 +220,7 @@ export function decodePeerFrame(value: unknown): PeerInput {
     case PeerFrame.Vitals:
       return {
         kind: 'vitals',
-        vitals: { wallMs: f.number(), freeBytes: f.number(), reluctant: f.boolean() },
+        vitals: { wallMs: f.anyNumber(), freeBytes: f.number(), reluctant: f.boolean() },
       };
     default:
       return { kind: 'message', message: decodeMessage(kind, f) };
@@ -224,7 +237,7 @@ function decodeMessage(kind: number, f: Fields): PeerMessage {
       return {
         kind: 'forwardReply',
         token: f.number(),
-        requests: f.list() as readonly number[],
+        requests: f.list().map(asRequest),
         frames: f.bytes(),
       };
     case PeerFrame.ForwardClosed:
@@ -314,6 +327,7 @@ function decodeEntry(value: unknown): Entry {
   const index = f.number<LogIndex>();
   const term = f.number<Term>();
   const kind = f.number<EntryKindValue>();
+  if (kind > EntryKind.Configuration) throw malformed(`an entry of kind ${kind} is unknown`);
   const stampMs = f.number<StampMs>();
   // Copied out: an entry lives until it is compacted and must not keep the whole received chunk alive.
   const data = Uint8Array.prototype.slice.call(f.bytes());
@@ -326,6 +340,11 @@ function decodeEntry(value: unknown): Entry {
     data,
     configuration: configuration === null ? null : decodeConfiguration(configuration),
   };
+}
+
+function asRequest(value: unknown): number {
+  if (!Number.isSafeInteger(value)) throw malformed('a request has a whole number as its id');
+  return value as number;
 }
 
 function decodeConfiguration(value: unknown): Configuration {
