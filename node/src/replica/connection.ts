@@ -19,6 +19,7 @@ export interface Connection {
 }
 
 let lastId = 0;
+/** Unique in this process; peers know a connection by it, for as long as the link lasts. */
 export function nextConnectionId(): number {
   lastId += 1;
   return lastId;
@@ -48,13 +49,16 @@ export function appendReply(writer: FrameWriter, reply: Reply): void {
 
 /** Connections with something to write at the end of this turn. */
 export class FlushSet {
-  readonly #dirty = new Set<Connection>();
+  #dirty = new Set<Connection>();
   add(connection: Connection): void {
     this.#dirty.add(connection);
   }
   flush(): void {
-    if (this.#dirty.size === 0) return;
-    for (const connection of this.#dirty) connection.flush();
-    this.#dirty.clear();
+    // A flush may find its link lost, and what that answers to others is to leave too.
+    while (this.#dirty.size > 0) {
+      const dirty = this.#dirty;
+      this.#dirty = new Set();
+      for (const connection of dirty) connection.flush();
+    }
   }
 }

@@ -16,6 +16,8 @@ const MEMBERSHIP_MS = 50;
 const BALANCE_MS = 1_000;
 /** A new leadership is left in peace for so long before it may be moved to the preferred member. */
 const SETTLE_MS = 3_000;
+/** A member that keeps losing what it is handed is offered it ever more rarely: each attempt stops writes a moment. */
+const OFFER_LAST_MS = 60_000;
 
 /** What only a group's leader does, beside answering: expiry, leases, membership, spreading leaderships. */
 export class LeaderDuties {
@@ -25,6 +27,8 @@ export class LeaderDuties {
   #nextLeaseScanMs = 0;
   #nextMembershipMs = 0;
   #nextBalanceMs = 0;
+  #offeredMs = Number.NEGATIVE_INFINITY;
+  #offerPauseMs = BALANCE_MS;
 
   constructor(group: Group, context: GroupContext) {
     this.#group = group;
@@ -80,10 +84,12 @@ export class LeaderDuties {
     const group = this.#group;
     if (!group.status().committedInTerm) return;
     const over = group.leases.expired(group.machine.sessions(), now);
+    group.attachments.retain((session) => group.leases.knows(session));
     if (over.length === 0) return;
     group.reads.linearizable((ok) => {
       if (!ok || !group.isLeader) return;
-      const still = over.filter((session) => group.leases.isOver(session, now));
+      // Proposed again at each scan until they are gone: a proposal may be refused, and repeating it does nothing.
+      const still = group.leases.condemn(over, now);
       if (still.length > 0) group.submitInternal([...internal(Op.SessionExpire), still] as const);
     });
     this.#context.wake();
@@ -118,9 +124,12 @@ export class LeaderDuties {
 
   #balance(now: number): void {
     const group = this.#group;
-    if (now - group.ledSinceMs < SETTLE_MS) return;
+    if (now - group.ledSinceMs < SETTLE_MS || now - this.#offeredMs < this.#offerPauseMs) return;
     const to = preferredLeader(group.id, group.status(), (id) => this.#context.mayLead(id));
     if (to !== null && group.core.transferLeadership(to)) {
+      const lately = now - this.#offeredMs < 2 * OFFER_LAST_MS;
+      this.#offerPauseMs = lately ? Math.min(OFFER_LAST_MS, 2 * this.#offerPauseMs) : BALANCE_MS;
+      this.#offeredMs = now;
       this.#context.logger.debug({ group: group.id, to }, 'hands the leadership to the preferred member');
       this.#context.wake();
     }

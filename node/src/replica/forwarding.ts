@@ -4,17 +4,22 @@ import { FrameWriter } from '@synccluster/client/wire';
 import type { PeerMessage } from '../transport/transport.ts';
 import { appendReply, type Connection, type FlushSet, nextConnectionId, replyError } from './connection.ts';
 
+/** Replies kept while the link back is down; the other side has given up on more than that long before. */
+const HELD_BYTES = 2 * LIMITS.frameBytes;
+
+type SendReplies = (requests: readonly number[], frames: Uint8Array) => boolean;
+
 /** A client's connection at another member, as the leader sees it: replies travel back over the peer's link. */
 class RemoteConnection implements Connection {
   readonly id = nextConnectionId();
   readonly forwarded = true;
   closed = false;
-  readonly #writer = new FrameWriter(LIMITS.frameBytes);
+  #writer = new FrameWriter(LIMITS.frameBytes);
   #requests: number[] = [];
-  readonly #send: (requests: readonly number[], frames: Uint8Array) => void;
+  readonly #send: SendReplies;
   readonly #flushes: FlushSet;
 
-  constructor(flushes: FlushSet, send: (requests: readonly number[], frames: Uint8Array) => void) {
+  constructor(flushes: FlushSet, send: SendReplies) {
     this.#flushes = flushes;
     this.#send = send;
   }
@@ -30,11 +35,16 @@ class RemoteConnection implements Connection {
     throw new Error('a forwarded request is never forwarded again');
   }
 
+  /** What finds no link stays: a link may be up in one direction a moment before the other. */
   flush(): void {
     if (this.closed || this.#writer.length === 0) return;
     const requests = this.#requests;
+    const frames = this.#writer.take();
     this.#requests = [];
-    this.#send(requests, this.#writer.take());
+    if (this.#send(requests, frames)) return;
+    if (frames.length > HELD_BYTES) return;
+    this.#requests = requests;
+    this.#writer.appendFrames(frames);
   }
 }
 
@@ -42,9 +52,10 @@ class RemoteConnection implements Connection {
 export class RemoteConnections {
   readonly #byPeer = new Map<MemberId, Map<number, RemoteConnection>>();
   readonly #flushes: FlushSet;
-  readonly #send: (to: MemberId, message: PeerMessage) => void;
+  readonly #send: (to: MemberId, message: PeerMessage) => boolean;
 
-  constructor(flushes: FlushSet, send: (to: MemberId, message: PeerMessage) => void) {
+  /** `send`: false when the message cannot leave now. */
+  constructor(flushes: FlushSet, send: (to: MemberId, message: PeerMessage) => boolean) {
     this.#flushes = flushes;
     this.#send = send;
   }
@@ -73,7 +84,15 @@ export class RemoteConnections {
     return connection;
   }
 
-  /** The peer is gone: so are its clients' connections. */
+  /** The link back is up: what waited for it goes at the next flush. */
+  linkUp(peer: MemberId): void {
+    for (const connection of this.#byPeer.get(peer)?.values() ?? []) this.#flushes.add(connection);
+  }
+
+  /**
+   * The peer's link to this member ended, and its clients' connections with it: a token means something only on
+   * the link it came over, for a restarted peer counts its tokens anew.
+   */
   closePeer(peer: MemberId): Connection[] {
     const connections = [...(this.#byPeer.get(peer)?.values() ?? [])];
     this.#byPeer.delete(peer);
@@ -82,67 +101,68 @@ export class RemoteConnections {
   }
 }
 
-interface Outstanding {
+/** A connection whose requests went to other members. */
+interface Origin {
   readonly connection: Connection;
-  readonly request: number;
-  readonly deduplicated: boolean;
+  /** Per peer that has heard of it: the requests under way, and whether the group recognises each sent again. */
+  readonly peers: Map<MemberId, Map<number, boolean>>;
 }
 
 /** Requests of this member's clients that another member is to answer. */
 export class Forwarded {
-  readonly #byPeer = new Map<MemberId, Map<string, Outstanding>>();
-  /** By connection id: where replies for a token go, and which peers have heard of it. */
-  readonly #tokens = new Map<number, { connection: Connection; peers: Set<MemberId> }>();
+  /** By connection id, which is the token that peers know it by. */
+  readonly #origins = new Map<number, Origin>();
 
   add(to: MemberId, connection: Connection, request: number, deduplicated: boolean): void {
-    let outstanding = this.#byPeer.get(to);
-    if (outstanding === undefined) {
-      outstanding = new Map();
-      this.#byPeer.set(to, outstanding);
+    let origin = this.#origins.get(connection.id);
+    if (origin === undefined) {
+      origin = { connection, peers: new Map() };
+      this.#origins.set(connection.id, origin);
     }
-    outstanding.set(`${connection.id}/${request}`, { connection, request, deduplicated });
-    const token = this.#tokens.get(connection.id);
-    if (token === undefined) this.#tokens.set(connection.id, { connection, peers: new Set([to]) });
-    else token.peers.add(to);
+    const underWay = origin.peers.get(to);
+    if (underWay === undefined) origin.peers.set(to, new Map([[request, deduplicated]]));
+    else underWay.set(request, deduplicated);
   }
 
   answered(from: MemberId, token: number, requests: readonly number[], frames: Uint8Array): void {
-    const outstanding = this.#byPeer.get(from);
-    for (const request of requests) outstanding?.delete(`${token}/${request}`);
-    this.#tokens.get(token)?.connection.replyFrames(requests, frames);
+    const origin = this.#origins.get(token);
+    const underWay = origin?.peers.get(from);
+    // A link was lost since: its requests have been answered with that.
+    if (origin === undefined || underWay === undefined) return;
+    for (const request of requests) underWay.delete(request);
+    origin.connection.replyFrames(requests, frames);
   }
 
   /** Peers that must be told that the connection is gone. */
   drop(connection: Connection): MemberId[] {
-    const token = this.#tokens.get(connection.id);
-    if (token === undefined) return [];
-    this.#tokens.delete(connection.id);
-    for (const peer of token.peers) {
-      const outstanding = this.#byPeer.get(peer);
-      for (const [key, one] of outstanding ?? []) if (one.connection === connection) outstanding?.delete(key);
-    }
-    return [...token.peers];
+    const peers = this.peersOf(connection);
+    this.#origins.delete(connection.id);
+    return peers;
   }
 
   /** Peers that a connection's requests went to. */
   peersOf(connection: Connection): MemberId[] {
-    return [...(this.#tokens.get(connection.id)?.peers ?? [])];
+    return [...(this.#origins.get(connection.id)?.peers.keys() ?? [])];
   }
 
+  /** Requests or replies on their way to or from this peer may be lost. */
   linkLost(peer: MemberId): void {
-    const outstanding = this.#byPeer.get(peer);
-    if (outstanding === undefined) return;
-    this.#byPeer.delete(peer);
-    for (const { connection, request, deduplicated } of outstanding.values()) {
-      if (deduplicated)
-        replyError(connection, request, 'UNAVAILABLE', 'the leader was lost before it answered');
-      else {
-        replyError(
-          connection,
-          request,
-          'OUTCOME_UNKNOWN',
-          'the leader was lost before it answered: the write may or may not have happened',
-        );
+    for (const [token, { connection, peers }] of this.#origins) {
+      const underWay = peers.get(peer);
+      if (underWay === undefined) continue;
+      peers.delete(peer);
+      if (peers.size === 0) this.#origins.delete(token);
+      for (const [request, deduplicated] of underWay) {
+        if (deduplicated) {
+          replyError(connection, request, 'UNAVAILABLE', 'the leader was lost before it answered');
+        } else {
+          replyError(
+            connection,
+            request,
+            'OUTCOME_UNKNOWN',
+            'the leader was lost before it answered: the write may or may not have happened',
+          );
+        }
       }
     }
   }

@@ -8,7 +8,6 @@ import {
   type Query,
   QueryOp,
   ReplyKind,
-  type SessionId,
   type StampMs,
   type Term,
 } from '@synccluster/client/protocol';
@@ -27,6 +26,7 @@ import {
   type SnapshotMeta,
 } from '../raft/types.ts';
 import type { WalRecord } from '../storage/storage.ts';
+import { Attachments } from './attachments.ts';
 import { type Connection, replyError } from './connection.ts';
 import type { GroupContext } from './context.ts';
 import { Leases } from './leases.ts';
@@ -44,6 +44,10 @@ const BATCH_BYTES = 1024 * 1024;
 const HOLD_BYTES = 256 * 1024;
 /** Proposed and not applied; beyond it requests are refused as overloaded. */
 const UNDECIDED_BYTES = 64 * 1024 * 1024;
+/** What a waiting command costs in memory beside its bytes, roughly. */
+const COMMAND_OVERHEAD_BYTES = 256;
+/** Applying goes on in the next pass after this: what came in from peers and clients must not wait for a long log. */
+const APPLY_MS = 20;
 
 /** What happens when a log batch is durable. */
 export interface AfterPersist {
@@ -63,9 +67,12 @@ export class Group {
   readonly reads = new Reads();
   readonly leases = new Leases();
   readonly longPolls = new LongPolls();
+  readonly attachments = new Attachments();
   readonly #context: GroupContext;
   readonly #proposals = new Proposals();
-  readonly #attached = new Map<SessionId, Connection>();
+  /** Committed, not applied yet; `#committedAt` is where to go on. */
+  #committed: readonly Entry[] = [];
+  #committedAt = 0;
   readonly #taker: SnapshotTaker;
   readonly #sender: SnapshotSender;
   readonly #receiver: SnapshotReceiver;
@@ -176,7 +183,10 @@ export class Group {
       );
       return;
     }
-    if (connection !== null && this.#proposals.sizeBytes + this.#batch.sizeBytes > UNDECIDED_BYTES) {
+    const undecided = this.#proposals.commands + this.#batch.commands.length;
+    const undecidedBytes =
+      this.#proposals.sizeBytes + this.#batch.sizeBytes + undecided * COMMAND_OVERHEAD_BYTES;
+    if (connection !== null && undecidedBytes > UNDECIDED_BYTES) {
       replyError(connection, request, 'OVERLOADED', 'too many writes are waiting for a quorum');
       return;
     }
@@ -190,16 +200,9 @@ export class Group {
     this.submit(null, 0, packCommand(command), command);
   }
 
-  /** Attaches a session's pushes to where its last keepalive came from. */
-  attach(session: SessionId, connection: Connection): void {
-    this.#attached.set(session, connection);
-  }
-
   dropConnection(connection: Connection): void {
     this.longPolls.dropConnection(connection);
-    for (const [session, attached] of this.#attached) {
-      if (attached === connection) this.#attached.delete(session);
-    }
+    this.attachments.drop(connection);
   }
 
   /** Answers from applied state; long polls stay until something is ready. */
@@ -239,7 +242,6 @@ export class Group {
 
   /** Second part of a pass: takes the core's work, adds what is to be written, sends what may go. */
   takeReady(records: WalRecord[], after: AfterPersist[]): void {
-    if (this.#installing) return;
     if (this.#compacted !== null) {
       records.push(this.#compacted);
       this.#compacted = null;
@@ -259,15 +261,14 @@ export class Group {
           messages: ready.messagesAfterPersist,
         });
       }
-      if (ready.committed.length > 0) this.#apply(ready.committed);
+      if (ready.committed.length > 0) this.#append(ready.committed);
       for (const read of ready.reads) this.reads.confirmed(read.round, read.index);
-      this.reads.applied(this.#applied);
       for (const peer of ready.snapshotTo) this.#sender.start(peer);
-      if (ready.install !== null) {
-        this.#install(ready.install, records, after);
-        return;
-      }
+      // Until it is done, what the core gives out holds no entries.
+      if (ready.install !== null) this.#install(ready.install, records, after);
     }
+    this.#apply();
+    this.reads.applied(this.#applied);
     this.#noticeLeadership();
   }
 
@@ -310,7 +311,7 @@ export class Group {
     fail(this.#batch, () => ['UNAVAILABLE', 'the member stops']);
     this.#batch = new Batch();
     this.longPolls.leadershipLost(0);
-    this.reads.leadershipLost();
+    this.reads.abandon();
   }
 
   #send(message: Message): void {
@@ -335,8 +336,17 @@ export class Group {
     }
   }
 
-  #apply(entries: readonly Entry[]): void {
-    for (const entry of entries) {
+  #append(entries: readonly Entry[]): void {
+    const left = this.#committed.length - this.#committedAt;
+    this.#committed = left === 0 ? entries : [...this.#committed.slice(this.#committedAt), ...entries];
+    this.#committedAt = 0;
+  }
+
+  #apply(): void {
+    if (this.#committedAt === this.#committed.length) return;
+    const untilMs = this.#context.nowMs() + APPLY_MS;
+    do {
+      const entry = this.#committed[this.#committedAt++]!;
       if (entry.index !== this.#applied + 1) {
         throw new Error(`group ${this.id}: entry ${entry.index} follows ${this.#applied}`);
       }
@@ -349,15 +359,22 @@ export class Group {
       this.#applied = entry.index;
       this.#appliedTerm = entry.term;
       this.#taker.applied(entry);
-    }
+    } while (this.#committedAt < this.#committed.length && this.#context.nowMs() < untilMs);
+    if (this.#committedAt < this.#committed.length) this.#context.wake();
+    else this.#forgetCommitted();
     this.core.applied(this.#applied);
     this.#deliver();
     this.#taker.maybeStart();
   }
 
+  #forgetCommitted(): void {
+    this.#committed = [];
+    this.#committedAt = 0;
+  }
+
   #applyCommands(entry: Entry): void {
     const batch = this.#proposals.take(entry.index, entry.term);
-    const commands = batch?.commands ?? (unpackMany(entry.data) as Command[]);
+    const commands = batch?.commands ?? this.#unpack(entry);
     this.commandsApplied += commands.length;
     for (let slot = 0; slot < commands.length; slot++) {
       const command = commands[slot]!;
@@ -372,13 +389,23 @@ export class Group {
     }
   }
 
+  /** No leader proposes what does not decode; should it be there all the same, it is nothing, on every member. */
+  #unpack(entry: Entry): Command[] {
+    try {
+      return unpackMany(entry.data) as Command[];
+    } catch (error) {
+      this.#context.logger.error({ err: error, group: this.id, index: entry.index }, 'an entry is malformed');
+      return [];
+    }
+  }
+
   /** Every member empties the machine's events; only the leader tells anybody. */
   #deliver(): void {
     const pushes = this.machine.takePushes();
     const ready = this.machine.takeReadyQueues();
     if (!this.isLeader) return;
     for (const { session, push } of pushes) {
-      this.#attached.get(session)?.reply([ReplyKind.Push, this.id, session, push]);
+      this.attachments.get(session)?.reply([ReplyKind.Push, this.id, session, push]);
     }
     this.longPolls.wake(ready, this.#applied);
   }
@@ -399,14 +426,18 @@ export class Group {
       this.#proposals.leadershipLost(this.leader, this.#context.nowMs());
       this.reads.leadershipLost();
       this.longPolls.leadershipLost(this.leader);
-      this.#attached.clear();
+      this.attachments.clear();
       this.#sender.cancelAll();
     }
   }
 
-  /** A streamed snapshot takes the place of log and state; nothing else is taken from the core until it has. */
+  /** A streamed snapshot takes the place of log and state. */
   #install(meta: SnapshotMeta, records: WalRecord[], after: AfterPersist[]): void {
     this.#installing = true;
+    // From here on a snapshot of the old state is out of date, one half written included.
+    this.#snapshotIndex = meta.index;
+    this.#compacted = null;
+    this.#forgetCommitted();
     this.#proposals.abandon();
     records.push({ type: 'reset', group: this.id, meta });
     const durable = Promise.withResolvers<void>();
@@ -418,7 +449,6 @@ export class Group {
         this.machine.takeReadyQueues();
         this.#applied = meta.index;
         this.#appliedTerm = meta.term;
-        this.#snapshotIndex = meta.index;
         this.#stampMs = meta.stampMs;
         this.#appliedConfiguration = meta.configuration;
         this.#configurationApplied = meta.index;

@@ -9,68 +9,85 @@ interface Poll {
   readonly dueMs: number;
 }
 
+/** Of one connection in one group; a client needs one a queue. */
+const POLLS_MAX = 10_000;
+
 /** Requests that wait for a queue to have something ready: kept by the group's leader, never logged. */
 export class LongPolls {
   readonly #byQueue = new Map<string, Set<Poll>>();
+  readonly #byConnection = new Map<Connection, Map<number, Poll>>();
   #earliestMs = Number.POSITIVE_INFINITY;
 
   add(connection: Connection, request: number, queue: string, dueMs: number): void {
-    let polls = this.#byQueue.get(queue);
-    if (polls === undefined) {
-      polls = new Set();
-      this.#byQueue.set(queue, polls);
+    let own = this.#byConnection.get(connection);
+    if (own === undefined) {
+      own = new Map();
+      this.#byConnection.set(connection, own);
     }
-    polls.add({ connection, request, queue, dueMs });
+    if (own.size >= POLLS_MAX || own.has(request)) {
+      replyError(connection, request, 'OVERLOADED', `a connection may wait for ${POLLS_MAX} queues at once`);
+      return;
+    }
+    const poll = { connection, request, queue, dueMs };
+    own.set(request, poll);
+    const waiting = this.#byQueue.get(queue);
+    if (waiting === undefined) this.#byQueue.set(queue, new Set([poll]));
+    else waiting.add(poll);
     if (dueMs < this.#earliestMs) this.#earliestMs = dueMs;
   }
 
   wake(queues: ReadonlySet<string>, index: LogIndex): void {
     if (this.#byQueue.size === 0) return;
     for (const queue of queues) {
-      const polls = this.#byQueue.get(queue);
-      if (polls === undefined) continue;
-      this.#byQueue.delete(queue);
-      for (const poll of polls) poll.connection.reply([ReplyKind.Ok, poll.request, index, [true]]);
+      for (const poll of this.#byQueue.get(queue) ?? []) {
+        this.#forget(poll);
+        poll.connection.reply([ReplyKind.Ok, poll.request, index, [true]]);
+      }
     }
   }
 
   overdue(nowMs: number, index: LogIndex): void {
     if (nowMs < this.#earliestMs) return;
     this.#earliestMs = Number.POSITIVE_INFINITY;
-    this.#sweep((poll) => {
-      if (poll.connection.closed) return true;
-      if (poll.dueMs > nowMs) {
-        this.#earliestMs = Math.min(this.#earliestMs, poll.dueMs);
-        return false;
+    for (const polls of this.#byQueue.values()) {
+      for (const poll of polls) {
+        if (poll.dueMs > nowMs) {
+          this.#earliestMs = Math.min(this.#earliestMs, poll.dueMs);
+          continue;
+        }
+        this.#forget(poll);
+        poll.connection.reply([ReplyKind.Ok, poll.request, index, [false]]);
       }
-      poll.connection.reply([ReplyKind.Ok, poll.request, index, [false]]);
-      return true;
-    });
+    }
   }
 
   cancel(connection: Connection, request: number): void {
-    this.#sweep((poll) => {
-      if (poll.connection !== connection || poll.request !== request) return false;
-      replyError(connection, request, 'CANCELLED', 'the wait was cancelled');
-      return true;
-    });
+    const poll = this.#byConnection.get(connection)?.get(request);
+    if (poll === undefined) return;
+    this.#forget(poll);
+    replyError(connection, request, 'CANCELLED', 'the wait was cancelled');
   }
 
   dropConnection(connection: Connection): void {
-    this.#sweep((poll) => poll.connection === connection);
+    for (const poll of this.#byConnection.get(connection)?.values() ?? []) this.#forget(poll);
   }
 
   leadershipLost(leader: number): void {
-    this.#sweep((poll) => {
-      replyError(poll.connection, poll.request, 'NOT_LEADER', 'the leader changed', leader);
-      return true;
-    });
+    for (const polls of this.#byQueue.values()) {
+      for (const { connection, request } of polls) {
+        replyError(connection, request, 'NOT_LEADER', 'the leader changed', leader);
+      }
+    }
+    this.#byQueue.clear();
+    this.#byConnection.clear();
   }
 
-  #sweep(done: (poll: Poll) => boolean): void {
-    for (const [queue, polls] of this.#byQueue) {
-      for (const poll of polls) if (done(poll)) polls.delete(poll);
-      if (polls.size === 0) this.#byQueue.delete(queue);
-    }
+  #forget(poll: Poll): void {
+    const waiting = this.#byQueue.get(poll.queue);
+    waiting?.delete(poll);
+    if (waiting?.size === 0) this.#byQueue.delete(poll.queue);
+    const own = this.#byConnection.get(poll.connection);
+    own?.delete(poll.request);
+    if (own?.size === 0) this.#byConnection.delete(poll.connection);
   }
 }

@@ -15,12 +15,12 @@ import {
   type StampMs,
   type Term,
 } from '@synccluster/client/protocol';
-import { pack, packCommand } from '@synccluster/client/wire';
+import { pack, packCommand, WireError } from '@synccluster/client/wire';
 import type { Logger } from 'pino';
 import { MemberError } from '../errors.ts';
 import type { CoordinationMachine, DataMachine } from '../machines/index.ts';
 import { EMPTY_STATE } from '../raft/index.ts';
-import { type Entry, EntryKind, type RestoredState } from '../raft/types.ts';
+import { type Configuration, type Entry, EntryKind, type RestoredState } from '../raft/types.ts';
 import type { Storage, WalRecord } from '../storage/storage.ts';
 import type { Peer, PeerMessage, Transport, TransportHandler, Vitals } from '../transport/transport.ts';
 import { CatalogueDriver } from './catalogueDriver.ts';
@@ -73,7 +73,12 @@ export class Member implements TransportHandler {
   #told = '';
   #transport: Transport | null = null;
   #clusterId: string | null;
+  /** Founding and being admitted exclude each other and themselves. */
+  #joining: Promise<void> = Promise.resolve();
   #freeBytes = Number.MAX_SAFE_INTEGER;
+  /** As of the last tick: asked for each write. */
+  #diskFull = false;
+  #damage: string | null;
   #nextFreeBytesMs = 0;
   #reluctantUntilMs = 0;
   #passAsked = false;
@@ -86,9 +91,11 @@ export class Member implements TransportHandler {
     this.options = options;
     const { storage, logger } = options;
     this.#clusterId = storage.identity.clusterId;
+    const { damage } = storage.recovered;
+    this.#damage = damage === null ? null : `${damage.file} at byte ${damage.offset}: ${damage.reason}`;
     const self = { id: storage.identity.memberId as MemberId, ordinal: options.ordinal };
     this.book = new PeerBook(self, options.clientAddress);
-    this.#remotes = new RemoteConnections(this.#flushes, (to, message) => this.#transport?.send(to, message));
+    this.#remotes = new RemoteConnections(this.#flushes, (to, message) => this.#context.send(to, message));
     this.#context = {
       self,
       logger,
@@ -99,23 +106,28 @@ export class Member implements TransportHandler {
       wallMs: () => Date.now(),
       send: (to, message) => this.#transport?.send(to, message) ?? false,
       wake: () => this.wake(),
-      mayLead: (id) => (this.#transport?.isUp(id) ?? false) && this.book.vitals(id)?.reluctant === false,
-      diskNearlyFull: () => this.#diskNearlyFull(),
+      mayLead: (id) => this.#isUp(id) && this.book.vitals(id)?.reluctant === false,
+      diskNearlyFull: () => this.#diskFull,
       roster: () => this.#roster(),
       isOutOfDataGroups: (id) => this.#isOutOfDataGroups(id),
       fatal: (error) => this.#fatal(error),
     };
     this.#catalogue = new CatalogueDriver(this.groups, async (group, command) => {
-      const { value } = await this.call(group, command);
-      return { ok: true, value };
+      try {
+        await this.call(group, command);
+      } finally {
+        this.wake();
+      }
     });
     this.router = new Router({
       group: (id) => this.groups.get(id),
-      admitted: () => this.#clusterId !== null,
+      stopped: () => this.#stopped,
       groupCount: () => this.groupCount(),
       nowMs: () => performance.now(),
       forward: (to, connection, request, frame, deduplicated) => {
-        const sent = this.#transport?.send(to, { kind: 'forward', token: connection.id, frame }) ?? false;
+        // Without its link to this member there would be no answer.
+        const sent =
+          this.#isUp(to) && this.#context.send(to, { kind: 'forward', token: connection.id, frame });
         if (sent) this.#forwarded.add(to, connection, request, deduplicated);
         this.wake();
         return sent;
@@ -137,8 +149,7 @@ export class Member implements TransportHandler {
     return this.#clusterId;
   }
   get damage(): string | null {
-    const damage = this.options.storage.recovered.damage;
-    return damage === null ? null : `${damage.file} at byte ${damage.offset}: ${damage.reason}`;
+    return this.#damage;
   }
   get freeBytes(): number {
     return this.#freeBytes;
@@ -161,7 +172,16 @@ export class Member implements TransportHandler {
   async open(): Promise<void> {
     const { recovered } = this.options.storage;
     if (recovered.damage !== null) return;
-    for (const [id, restored] of recovered.groups) this.#adopt(await Group.open(id, this.#context, restored));
+    try {
+      for (const [id, restored] of recovered.groups)
+        this.#adopt(await Group.open(id, this.#context, restored));
+    } catch (error) {
+      // A snapshot that passed its checksums and still is none: as lost as one that does not.
+      this.options.logger.error({ err: error }, 'a snapshot cannot be restored');
+      this.#damage = error instanceof Error ? error.message : String(error);
+      this.groups.clear();
+      this.#duties.clear();
+    }
   }
 
   /** Starts the clock once peers can be reached. */
@@ -179,7 +199,11 @@ export class Member implements TransportHandler {
   }
 
   /** Founds the cluster with this member as the only voter of every group. Idempotent for the same id. */
-  async bootstrap(clusterId: string, shards: number): Promise<void> {
+  bootstrap(clusterId: string, shards: number): Promise<void> {
+    return this.#oneAtATime(() => this.#bootstrap(clusterId, shards));
+  }
+
+  async #bootstrap(clusterId: string, shards: number): Promise<void> {
     if (this.damage !== null)
       throw new MemberError('CONFLICT', `this member's volume is damaged: ${this.damage}`);
     if (this.#clusterId !== null && this.#clusterId !== clusterId) {
@@ -234,11 +258,12 @@ export class Member implements TransportHandler {
   }
 
   abandonOnAbort(request: number, signal: AbortSignal | undefined): void {
-    signal?.addEventListener(
-      'abort',
-      () => this.local.abandon(request, new MemberError('CANCELLED', 'the request was cancelled')),
-      { once: true },
-    );
+    const abandon = (): void => {
+      this.local.abandon(request, new MemberError('CANCELLED', 'the request was cancelled'));
+      this.router.cancel(this.local, request);
+    };
+    if (signal?.aborted) abandon();
+    else signal?.addEventListener('abort', abandon, { once: true });
   }
 
   /** Gives away every leadership; resolves with the groups still led after `waitMs`. */
@@ -246,7 +271,7 @@ export class Member implements TransportHandler {
     this.#reluctantUntilMs = performance.now() + RELUCTANT_MS;
     const led = (): GroupId[] => [...this.groups.values()].filter((g) => g.isLeader).map((g) => g.id);
     const deadline = performance.now() + waitMs;
-    while (led().length > 0 && performance.now() < deadline) {
+    while (!this.#stopped && led().length > 0 && performance.now() < deadline) {
       let possible = false;
       for (const id of led()) possible = this.#duties.get(id)!.giveAway() || possible;
       this.wake();
@@ -271,7 +296,11 @@ export class Member implements TransportHandler {
     this.wake();
   }
 
-  /** `beforeRelease` runs when nothing is written any more and the volume is still locked. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Answers everything that is under way. `beforeRelease` runs when nothing is written any more. */
   async stop(beforeRelease: () => Promise<void> = async () => {}): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
@@ -280,6 +309,8 @@ export class Member implements TransportHandler {
     this.#flushes.flush();
     this.#transport?.flush();
     await this.#transport?.close();
+    // What other members were to answer: their links are gone now.
+    this.#flushes.flush();
     await beforeRelease();
     await this.options.storage.close();
   }
@@ -305,8 +336,9 @@ export class Member implements TransportHandler {
       if (records.length > 0) this.#write(records, after);
       else if (after.length > 0) this.#promiseBehindWrites(after);
       this.#catalogue.run(performance.now());
-      this.#transport?.flush();
+      // Replies to other members' clients leave through the transport.
       this.#flushes.flush();
+      this.#transport?.flush();
     } catch (error) {
       this.#fatal(error);
     }
@@ -341,6 +373,7 @@ export class Member implements TransportHandler {
     if (this.#stopped) return;
     try {
       const now = performance.now();
+      this.#diskFull = this.#isDiskNearlyFull();
       for (const group of this.groups.values()) group.tick();
       for (const duties of this.#duties.values()) duties.tick(this.reluctant);
       this.#found();
@@ -384,18 +417,35 @@ export class Member implements TransportHandler {
     return group;
   }
 
+  /** This member is wrong: ends the process, unless it stops anyway. */
+  failed(error: unknown): void {
+    this.#fatal(error);
+  }
+
   #fatal(error: unknown): void {
     if (this.#stopped) return;
     this.options.onFatal(error);
   }
 
+  #oneAtATime(work: () => Promise<void>): Promise<void> {
+    const done = this.#joining.then(work);
+    this.#joining = done.catch(() => {});
+    return done;
+  }
+
   async #join(clusterId: string): Promise<void> {
     if (this.#clusterId === clusterId) return;
+    if (this.#clusterId !== null)
+      throw new MemberError('CONFLICT', `this member belongs to cluster ${this.#clusterId}`);
     await this.options.storage.adopt(clusterId);
     this.#clusterId = clusterId;
   }
 
-  #diskNearlyFull(): boolean {
+  #isUp(peer: MemberId): boolean {
+    return this.#transport?.isUp(peer) ?? false;
+  }
+
+  #isDiskNearlyFull(): boolean {
     const { diskReserveBytes } = this.options;
     if (this.#freeBytes < diskReserveBytes) return true;
     const voters = this.groups.get(COORDINATION_GROUP)?.status().configuration.voters ?? [];
@@ -420,10 +470,10 @@ export class Member implements TransportHandler {
   }
 
   #isOutOfDataGroups(id: MemberId): boolean {
-    for (const [group, { appliedConfiguration }] of this.groups) {
-      if (group === COORDINATION_GROUP) continue;
-      const { voters, learners } = appliedConfiguration;
-      if ([...voters, ...learners].some((m) => m.id === id)) return false;
+    for (let group = 1; group < this.groupCount(); group++) {
+      // One that this member has nothing of says nothing.
+      const { voters, learners } = this.groups.get(group as GroupId)?.appliedConfiguration ?? NOBODY;
+      if (voters.length === 0 || [...voters, ...learners].some((m) => m.id === id)) return false;
     }
     return true;
   }
@@ -469,7 +519,7 @@ export class Member implements TransportHandler {
       { frameBytes: LIMITS.frameBytes },
     ];
     connection.reply(hello);
-    this.#clients.add(connection);
+    if (!connection.forwarded) this.#clients.add(connection);
   }
 
   #tellClients(): void {
@@ -512,10 +562,13 @@ export class Member implements TransportHandler {
     return this.options.clientAddress;
   }
 
-  async admit(clusterId: string): Promise<void> {
-    if (this.damage !== null) throw new MemberError('CONFLICT', 'this member is damaged');
-    await this.#join(clusterId);
-    this.options.logger.info({ clusterId }, 'admitted to the cluster');
+  admit(clusterId: string): Promise<void> {
+    return this.#oneAtATime(async () => {
+      if (this.damage !== null) throw new MemberError('CONFLICT', 'this member is damaged');
+      if (this.#clusterId === clusterId) return;
+      await this.#join(clusterId);
+      this.options.logger.info({ clusterId }, 'admitted to the cluster');
+    });
   }
 
   onVitals(from: MemberId, vitals: Vitals): void {
@@ -529,11 +582,19 @@ export class Member implements TransportHandler {
 
   onLink(peer: MemberId, up: boolean): void {
     if (up) {
-      this.wake();
-      return;
+      this.#remotes.linkUp(peer);
+    } else {
+      this.#forwarded.linkLost(peer);
+      for (const group of this.groups.values()) group.snapshotSender.linkLost(peer);
     }
+    this.wake();
+  }
+
+  onCallerLost(peer: MemberId): void {
     this.#forwarded.linkLost(peer);
-    for (const group of this.groups.values()) group.snapshotSender.linkLost(peer);
+    for (const closed of this.#remotes.closePeer(peer)) {
+      for (const group of this.groups.values()) group.dropConnection(closed);
+    }
     this.wake();
   }
 
@@ -542,6 +603,8 @@ export class Member implements TransportHandler {
     try {
       this.#take(from, message);
     } catch (error) {
+      // What a peer sent cannot be read: its link ends, and nothing else.
+      if (error instanceof WireError) throw error;
       this.#fatal(error);
     }
     this.wake();
@@ -579,6 +642,7 @@ export class Member implements TransportHandler {
     try {
       this.router.take(this.#remotes.get(from, token), frame);
     } catch (error) {
+      if (isInvariant(error)) throw error;
       // The peer passes on what its client sent: that client's fault, not the peer's.
       this.options.logger.warn({ err: error, from }, 'a forwarded request was malformed');
     }
@@ -588,13 +652,15 @@ export class Member implements TransportHandler {
   #groupFor(id: GroupId): Group | null {
     const known = this.groups.get(id);
     if (known !== undefined) return known;
-    if (this.#clusterId === null || !Number.isInteger(id) || id < 0 || id >= GROUPS_MAX) return null;
+    const count = this.groupCount() || GROUPS_MAX;
+    if (this.#clusterId === null || !Number.isInteger(id) || id < 0 || id >= count) return null;
     return this.#adopt(Group.empty(id, this.#context, EMPTY_STATE));
   }
 
   /** For readiness: voter everywhere, replayed, a leader heard of lately. */
   notReadyReason(): string | null {
     if (this.damage !== null) return `the volume is damaged: ${this.damage}`;
+    if (this.#stopped) return 'the member stops';
     if (this.#clusterId === null) return 'not admitted to a cluster yet';
     const count = this.groupCount();
     if (count === 0) return 'the roster is not known yet';
@@ -609,6 +675,7 @@ export class Member implements TransportHandler {
   }
 }
 
+const NOBODY: Configuration = { voters: [], learners: [] };
 const LEADER_SILENT_MS = 10_000;
 
 function groupNotReady(group: Group, self: MemberId, tickMs: number): string | null {
@@ -618,6 +685,11 @@ function groupNotReady(group: Group, self: MemberId, tickMs: number): string | n
     return `no leader of group ${group.id} was heard of in the last ${LEADER_SILENT_MS / 1000} s`;
   }
   return null;
+}
+
+/** A core found its own state impossible, whatever the input was that brought it to light. */
+export function isInvariant(error: unknown): boolean {
+  return error instanceof Error && error.name === 'InvariantError';
 }
 
 function cancelFrame(request: number): Uint8Array {

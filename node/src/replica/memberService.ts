@@ -91,7 +91,11 @@ export class MemberService implements MemberPort {
     command: C,
     signal?: AbortSignal,
   ): Promise<{ index: LogIndex; value: ReplyOf<C> }> {
-    const { index, value } = await retrying(() => this.#member.call(group, command, signal), signal);
+    const { index, value } = await retrying(
+      this.#member,
+      () => this.#member.call(group, command, signal),
+      signal,
+    );
     return { index: index as LogIndex, value: value as ReplyOf<C> };
   }
 
@@ -103,19 +107,24 @@ export class MemberService implements MemberPort {
     signal?: AbortSignal,
   ): Promise<{ index: LogIndex; value: AnswerOf<Q> }> {
     const member = this.#member;
-    const { index, value } = await retrying(() => {
-      const { id, answer } = member.local.request((request) => {
-        member.router.readLocal(member.local, request, group, level, mark, query);
-      });
-      member.abandonOnAbort(id, signal);
-      return answer;
-    }, signal);
+    const { index, value } = await retrying(
+      member,
+      () => {
+        const { id, answer } = member.local.request((request) => {
+          member.router.readLocal(member.local, request, group, level, mark, query);
+        });
+        member.abandonOnAbort(id, signal);
+        return answer;
+      },
+      signal,
+    );
     return { index: index as LogIndex, value: value as AnswerOf<Q> };
   }
 
   async keepAlive(group: GroupId, sessions: readonly SessionId[]): Promise<void> {
     const member = this.#member;
     const { value } = await retrying(
+      member,
       () =>
         member.local.request((request) =>
           member.router.keepAliveLocal(member.local, request, group, sessions),
@@ -182,13 +191,17 @@ export class MemberService implements MemberPort {
     if (memberId !== this.#member.self.id) {
       throw new MemberError('CONFLICT', `this is member ${this.#member.self.id}, not ${memberId}`);
     }
-    await this.#member.stop(() => this.#member.options.storage.setAside());
-    this.#exit();
+    try {
+      await this.#member.stop(() => this.#member.options.storage.setAside());
+    } finally {
+      // Set aside or not, this process is over: the next start tells which.
+      this.#exit();
+    }
   }
 }
 
 /** Tries again what certainly did not happen, while an election is going on. */
-async function retrying<T>(attempt: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+async function retrying<T>(member: Member, attempt: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   const deadline = performance.now() + RETRY_FOR_MS;
   for (;;) {
     try {
@@ -196,7 +209,7 @@ async function retrying<T>(attempt: () => Promise<T>, signal?: AbortSignal): Pro
     } catch (error) {
       const passing =
         error instanceof MemberError && (error.code === 'NOT_LEADER' || error.code === 'UNAVAILABLE');
-      if (!passing || signal?.aborted || performance.now() > deadline) throw error;
+      if (!passing || member.stopped || signal?.aborted || performance.now() > deadline) throw error;
       await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
     }
   }

@@ -2,6 +2,9 @@ import type { MemberAddress, MemberId, RosterMember } from '@synccluster/client/
 import type { Configuration } from '../raft/types.ts';
 import type { Peer, Vitals } from '../transport/transport.ts';
 
+/** More than a cluster has members, even while each is being replaced. */
+const CALLERS_MAX = 16;
+
 interface RosterView {
   readonly members: readonly RosterMember[];
   readonly tombstones: ReadonlySet<MemberId>;
@@ -33,8 +36,15 @@ export class PeerBook {
   }
 
   met(peer: Peer, clientAddress: string): void {
+    // The latest callers come last.
+    this.#callers.delete(peer.id);
     this.#callers.set(peer.id, peer);
     this.#addresses.set(peer.id, clientAddress);
+    for (const id of this.#callers.keys()) {
+      if (this.#callers.size <= CALLERS_MAX) break;
+      this.#callers.delete(id);
+      if (!this.#peers.some((known) => known.id === id)) this.#addresses.delete(id);
+    }
   }
 
   peers(): readonly Peer[] {
@@ -58,6 +68,7 @@ export class PeerBook {
     this.#key = key;
     this.#peers = next;
     for (const id of this.#vitals.keys()) if (!peers.has(id)) this.#vitals.delete(id);
+    for (const id of this.#addresses.keys()) if (!peers.has(id)) this.#addresses.delete(id);
     for (const id of this.#callers.keys()) if (roster?.tombstones.has(id)) this.#callers.delete(id);
     return true;
   }

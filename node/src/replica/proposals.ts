@@ -51,14 +51,19 @@ const ORPHAN_MS = 5_000;
 export class Proposals {
   readonly #byIndex = new Map<LogIndex, Batch>();
   #sizeBytes = 0;
+  #commands = 0;
 
   get sizeBytes(): number {
     return this.#sizeBytes;
+  }
+  get commands(): number {
+    return this.#commands;
   }
 
   add(index: LogIndex, batch: Batch): void {
     this.#byIndex.set(index, batch);
     this.#sizeBytes += batch.sizeBytes;
+    this.#commands += batch.commands.length;
   }
 
   /** The batch that became this entry; another term's entry at its index means it never will. */
@@ -100,11 +105,13 @@ export class Proposals {
     for (const batch of this.#byIndex.values()) failUnknown(batch);
     this.#byIndex.clear();
     this.#sizeBytes = 0;
+    this.#commands = 0;
   }
 
   #forget(index: LogIndex, batch: Batch): void {
     this.#byIndex.delete(index);
     this.#sizeBytes -= batch.sizeBytes;
+    this.#commands -= batch.commands.length;
   }
 }
 

@@ -83,6 +83,12 @@ export class Reads {
     this.#fail(confirmed.map((r) => r.done));
   }
 
+  /** The member stops. */
+  abandon(): void {
+    this.leadershipLost();
+    this.#fail(this.#atIndex.splice(0).map((read) => read.done));
+  }
+
   #fail(reads: readonly ReadDone[]): void {
     for (const done of reads) done(false);
   }

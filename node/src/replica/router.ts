@@ -22,8 +22,7 @@ import { CATCH_UP_MS, type Group, LONG_POLL_MAX_MS } from './group.ts';
 /** What the router needs of the member around it. */
 export interface RouterContext {
   group(id: GroupId): Group | undefined;
-  /** Groups are known and this member belongs to a cluster. */
-  admitted(): boolean;
+  stopped(): boolean;
   /** 1 + shards; 0 while unknown. */
   groupCount(): number;
   nowMs(): number;
@@ -82,7 +81,7 @@ export class Router {
         this.#keepAlive(connection, request[1], request[2], request[3], payload);
         return;
       case RequestKind.Cancel:
-        this.#cancel(connection, request[1], payload);
+        this.cancel(connection, request[1]);
         return;
       default:
         throw new TypeError('the kind of request is unknown');
@@ -95,10 +94,14 @@ export class Router {
   }
 
   #group(connection: Connection, request: number, id: GroupId): Group | null {
+    if (this.#context.stopped()) {
+      replyError(connection, request, 'UNAVAILABLE', 'the member stops');
+      return null;
+    }
     const group = this.#context.group(id);
     if (group !== undefined) return group;
     const count = this.#context.groupCount();
-    if (count > 0 && !(id >= 0 && id < count)) {
+    if (count > 0 && !(Number.isInteger(id) && id >= 0 && id < count)) {
       replyError(connection, request, 'INVALID_ARGUMENT', `group must be from 0 to ${count - 1}`);
     } else {
       replyError(connection, request, 'UNAVAILABLE', 'this member does not belong to a cluster yet');
@@ -163,10 +166,9 @@ export class Router {
     }
     const group = this.#group(connection, request, id);
     if (group === null) return;
-    const send = frame ?? null;
     if (query[0] === QueryOp.QueueWait || level === ReadLevel.Linearizable) {
       if (!group.isLeader) {
-        this.#forward(connection, request, group, send ?? packRead(request, id, level, mark, query), null);
+        this.#forward(connection, request, group, frame ?? packRead(request, id, level, mark, query), null);
       } else if (level === ReadLevel.Linearizable) {
         group.reads.linearizable((ok) => {
           if (ok) this.#answer(group, connection, request, query);
@@ -186,7 +188,7 @@ export class Router {
     const copy =
       group.isLeader || connection.forwarded
         ? null
-        : (send ?? packRead(request, id, level, mark, query)).slice();
+        : (frame ?? packRead(request, id, level, mark, query)).slice();
     group.reads.atIndex(mark, this.#context.nowMs() + CATCH_UP_MS, (ok) => {
       if (ok) this.#answer(group, connection, request, query);
       else if (copy !== null) this.#forward(connection, request, group, copy, null);
@@ -218,8 +220,13 @@ export class Router {
     sessions: readonly SessionId[],
     frame: Uint8Array | null,
   ): void {
-    if (!Array.isArray(sessions) || !sessions.every((s) => Number.isSafeInteger(s) && s > 0)) {
-      replyError(connection, request, 'INVALID_ARGUMENT', 'sessions must be a list of whole numbers');
+    if (
+      !Array.isArray(sessions) ||
+      sessions.length > SESSIONS_MAX ||
+      !sessions.every((s) => Number.isSafeInteger(s) && s > 0)
+    ) {
+      const message = `sessions must be a list of at most ${SESSIONS_MAX} whole numbers`;
+      replyError(connection, request, 'INVALID_ARGUMENT', message);
       return;
     }
     const group = this.#group(connection, request, id);
@@ -230,7 +237,9 @@ export class Router {
       return;
     }
     const receivedMs = this.#context.nowMs();
-    for (const session of sessions) group.attach(session, connection);
+    for (const session of sessions) {
+      if (ttlOf(group, session) > 0) group.attachments.attach(session, connection);
+    }
     group.reads.linearizable((ok) => {
       if (!ok) {
         replyError(connection, request, 'NOT_LEADER', 'the leader changed', group.leader);
@@ -238,9 +247,9 @@ export class Router {
       }
       const unknown: SessionId[] = [];
       for (const session of sessions) {
-        const state = group.machine.query([QueryOp.SessionInspect, session]);
-        if (state?.ok && state.value[0] === true) {
-          group.leases.renew(session, state.value[2] as number, receivedMs);
+        const ttlMs = ttlOf(group, session);
+        if (ttlMs > 0 && group.leases.renew(session, ttlMs, receivedMs)) {
+          group.attachments.attach(session, connection);
         } else {
           unknown.push(session);
         }
@@ -250,7 +259,8 @@ export class Router {
     this.#context.wake();
   }
 
-  #cancel(connection: Connection, request: number, _frame: Uint8Array): void {
+  /** Ends a long poll, here or where it was forwarded to. */
+  cancel(connection: Connection, request: number): void {
     this.#context.cancelForwarded(connection, request);
     for (let id = 0; id < this.#context.groupCount(); id++) {
       this.#context.group(id as GroupId)?.longPolls.cancel(connection, request);
@@ -297,6 +307,14 @@ export class Router {
 }
 
 const ABSENT = [0, null, 0] as const;
+/** Of one keepalive. */
+const SESSIONS_MAX = 10_000;
+
+/** 0: this member knows of no such session. */
+function ttlOf(group: Group, session: SessionId): number {
+  const state = group.machine.query([QueryOp.SessionInspect, session]);
+  return state?.ok && state.value[0] === true ? (state.value[2] as number) : 0;
+}
 
 function decode(packed: Uint8Array): unknown {
   try {

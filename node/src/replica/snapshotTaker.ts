@@ -80,6 +80,7 @@ export class SnapshotTaker {
           return;
         }
         await writer.commit();
+        if (group.snapshotIndex >= meta.index) return;
       } catch (error) {
         await writer.abort().catch(() => {});
         throw error;

@@ -28,6 +28,12 @@ const PEER_FRAME_BYTES = 4 * LIMITS.frameBytes;
 /** Above this a link takes nothing more until the socket drained: Raft sends again what mattered. */
 const LINK_QUEUE_BYTES = 64 * 1024 * 1024;
 const HELLO_TIMEOUT_MS = 3_000;
+/**
+ * Each link carries something at least this often, and a link that hears nothing back for `SILENT_MS` is made anew:
+ * after a partition TCP itself would wait for up to two minutes before it tries again.
+ */
+const BEAT_MS = 1_000;
+const SILENT_MS = 5_000;
 const RECONNECT_FIRST_MS = 50;
 const RECONNECT_LAST_MS = 1_000;
 
@@ -37,10 +43,20 @@ export async function startTcpTransport(
   handler: TransportHandler,
 ): Promise<Transport & { readonly port: number }> {
   const links = new Map<MemberId, Link>();
-  const incoming = new Set<Socket>();
-  const server = createServer({ noDelay: true }, (socket) => accept(socket, incoming, options, handler));
+  const incoming = new Incoming(options.logger, handler);
+  const server = createServer({ noDelay: true }, (socket) => incoming.accept(socket));
   await listen(server, options.host, options.port);
   const bound = server.address();
+  // After a stall timers fire before the sockets are read: who was silent is judged after that.
+  const beat = setInterval(
+    () =>
+      setImmediate(() => {
+        const silentSinceMs = performance.now() - SILENT_MS;
+        incoming.dropSilent(silentSinceMs);
+        for (const [id, link] of links) link.beat(incoming.heardMs(id), silentSinceMs);
+      }),
+    BEAT_MS,
+  );
 
   return {
     port: typeof bound === 'object' && bound !== null ? bound.port : options.port,
@@ -68,12 +84,13 @@ export async function startTcpTransport(
       for (const link of links.values()) link.flush();
     },
     isUp(peer) {
-      return links.get(peer)?.up ?? false;
+      return links.get(peer)?.up === true && incoming.has(peer);
     },
     async close() {
+      clearInterval(beat);
       for (const link of links.values()) link.close();
       links.clear();
-      for (const socket of incoming) socket.destroy();
+      incoming.close();
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
@@ -97,6 +114,8 @@ class Link {
   #socket: Socket | null = null;
   #writer = new FrameWriter(PEER_FRAME_BYTES);
   #up = false;
+  #upSinceMs = 0;
+  #wroteMs = 0;
   #closed = false;
   #pauseMs = RECONNECT_FIRST_MS;
   #timer: NodeJS.Timeout | null = null;
@@ -116,7 +135,10 @@ class Link {
   send(message: PeerMessage): boolean {
     const socket = this.#socket;
     if (!this.#up || socket === null) return false;
-    if (socket.writableLength + this.#writer.length > LINK_QUEUE_BYTES) return false;
+    if (socket.writableLength + this.#writer.length > LINK_QUEUE_BYTES) {
+      if (message.kind === 'forwardReply') socket.destroy(new Error('it does not take what it asked for'));
+      return false;
+    }
     if (this.#writer.length === 0) this.#writer.appendValue(encodeVitals(this.#handler.vitals()));
     this.#writer.appendValue(encodePeerMessage(message));
     return true;
@@ -125,6 +147,19 @@ class Link {
   flush(): void {
     if (this.#writer.length === 0 || this.#socket === null) return;
     this.#socket.write(this.#writer.take());
+    this.#wroteMs = performance.now();
+  }
+
+  /** `heardMs`: when the peer's own link brought something last. */
+  beat(heardMs: number, silentSinceMs: number): void {
+    if (!this.#up) return;
+    if (Math.max(this.#upSinceMs, heardMs) < silentSinceMs) {
+      this.#socket?.destroy(new Error('nothing was heard of it'));
+      return;
+    }
+    if (performance.now() - this.#wroteMs < BEAT_MS / 2) return;
+    this.#writer.appendValue(encodeVitals(this.#handler.vitals()));
+    this.flush();
   }
 
   close(): void {
@@ -201,6 +236,7 @@ class Link {
     this.#pauseMs = RECONNECT_FIRST_MS;
     this.#lastProblem = '';
     this.#up = true;
+    this.#upSinceMs = performance.now();
     this.#options.logger.debug({ peer: this.peer.id, ordinal: this.peer.ordinal }, 'peer link up');
     this.#handler.onLink(this.peer.id, true);
   }
@@ -230,77 +266,122 @@ class Link {
   }
 }
 
-/** A link that a peer dialled to us: hello first, then its messages. Whatever is wrong closes only this link. */
-function accept(
-  socket: Socket,
-  incoming: Set<Socket>,
-  options: TcpTransportOptions,
-  handler: TransportHandler,
-): void {
-  incoming.add(socket);
-  const decoder = new FrameDecoder({ maxBytes: PEER_FRAME_BYTES });
-  let from: MemberId | null = null;
-  let greeting = false;
-  const held: Uint8Array[] = [];
-  const timeout = setTimeout(() => socket.destroy(), HELLO_TIMEOUT_MS);
+/** The links that peers dialled to this member: hello first, then messages. Whatever is wrong closes only the link. */
+class Incoming {
+  readonly #logger: Logger;
+  readonly #handler: TransportHandler;
+  readonly #sockets = new Set<Socket>();
+  readonly #callers = new Map<MemberId, { readonly socket: Socket; heardMs: number }>();
 
-  const greet = async (hello: PeerHello): Promise<void> => {
-    greeting = true;
-    const reason = await refuseHello(hello, handler);
-    const writer = new FrameWriter(LIMITS.frameBytes);
-    writer.appendValue(
-      encodeHelloReply(
-        reason === null ? { ok: true, clientAddress: handler.clientAddress() } : { ok: false, reason },
-      ),
-    );
-    if (reason !== null) {
-      options.logger.debug({ from: hello.from, reason }, 'peer refused');
-      socket.end(writer.take());
-      return;
-    }
-    clearTimeout(timeout);
-    from = hello.from;
-    handler.onHello({ id: hello.from, ordinal: hello.fromOrdinal } as Peer, hello.clientAddress);
-    socket.write(writer.take());
-    greeting = false;
-    for (const payload of held.splice(0)) take(payload);
-  };
+  constructor(logger: Logger, handler: TransportHandler) {
+    this.#logger = logger;
+    this.#handler = handler;
+  }
 
-  const take = (payload: Uint8Array): void => {
-    if (greeting) {
-      held.push(payload.slice());
-      return;
-    }
-    const input = decodePeerFrame(unpack(payload));
-    if (from === null) {
-      if (input.kind !== 'hello') throw new MemberError('PROTOCOL', 'a peer must say hello first');
-      greet(input.hello).catch((error: unknown) => {
-        options.logger.warn({ err: error }, 'peer hello failed');
+  has(peer: MemberId): boolean {
+    return this.#callers.has(peer);
+  }
+
+  /** 0: it has no link to this member. */
+  heardMs(peer: MemberId): number {
+    return this.#callers.get(peer)?.heardMs ?? 0;
+  }
+
+  dropSilent(sinceMs: number): void {
+    for (const { socket, heardMs } of this.#callers.values()) if (heardMs < sinceMs) socket.destroy();
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  accept(socket: Socket): void {
+    this.#sockets.add(socket);
+    const decoder = new FrameDecoder({ maxBytes: PEER_FRAME_BYTES });
+    let from: MemberId | null = null;
+    let greeting = false;
+    const held: Uint8Array[] = [];
+    const timeout = setTimeout(() => socket.destroy(), HELLO_TIMEOUT_MS);
+
+    const greet = async (hello: PeerHello): Promise<void> => {
+      greeting = true;
+      socket.pause();
+      const reason = await refuseHello(hello, this.#handler);
+      if (socket.destroyed) return;
+      const writer = new FrameWriter(LIMITS.frameBytes);
+      writer.appendValue(
+        encodeHelloReply(
+          reason === null
+            ? { ok: true, clientAddress: this.#handler.clientAddress() }
+            : { ok: false, reason },
+        ),
+      );
+      if (reason !== null) {
+        this.#logger.debug({ from: hello.from, reason }, 'peer refused');
+        socket.end(writer.take());
+        return;
+      }
+      clearTimeout(timeout);
+      from = hello.from;
+      this.#greeted(from, socket);
+      this.#handler.onHello({ id: from, ordinal: hello.fromOrdinal } as Peer, hello.clientAddress);
+      socket.write(writer.take());
+      greeting = false;
+      for (const payload of held.splice(0)) take(payload);
+      socket.resume();
+    };
+
+    const take = (payload: Uint8Array): void => {
+      if (socket.destroyed) return;
+      if (greeting) {
+        held.push(payload.slice());
+        return;
+      }
+      const input = decodePeerFrame(unpack(payload));
+      if (from === null) {
+        if (input.kind !== 'hello') throw new MemberError('PROTOCOL', 'a peer must say hello first');
+        greet(input.hello).catch((error: unknown) => {
+          this.#logger.warn({ err: error }, 'peer hello failed');
+          socket.destroy();
+        });
+      } else if (input.kind === 'vitals') {
+        this.#handler.onVitals(from, input.vitals);
+      } else if (input.kind === 'message') {
+        this.#handler.onMessage(from, input.message);
+      } else {
+        throw new MemberError('PROTOCOL', 'a second hello');
+      }
+    };
+
+    socket.on('data', (chunk) => {
+      const caller = from === null ? undefined : this.#callers.get(from);
+      if (caller?.socket === socket) caller.heardMs = performance.now();
+      try {
+        for (const payload of decoder.push(chunk)) take(payload);
+      } catch (error) {
+        if (!(error instanceof MemberError) && !isWireError(error)) throw error;
+        this.#logger.warn({ err: error, from }, 'malformed input from a peer: link closed');
         socket.destroy();
-      });
-    } else if (input.kind === 'vitals') {
-      handler.onVitals(from, input.vitals);
-    } else if (input.kind === 'message') {
-      handler.onMessage(from, input.message);
-    } else {
-      throw new MemberError('PROTOCOL', 'a second hello');
-    }
-  };
+      }
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      clearTimeout(timeout);
+      this.#sockets.delete(socket);
+      if (from === null || this.#callers.get(from)?.socket !== socket) return;
+      this.#callers.delete(from);
+      this.#handler.onCallerLost(from);
+    });
+  }
 
-  socket.on('data', (chunk) => {
-    try {
-      for (const payload of decoder.push(chunk)) take(payload);
-    } catch (error) {
-      if (!(error instanceof MemberError) && !isWireError(error)) throw error;
-      options.logger.warn({ err: error, from }, 'malformed input from a peer: link closed');
-      socket.destroy();
-    }
-  });
-  socket.on('error', () => {});
-  socket.on('close', () => {
-    clearTimeout(timeout);
-    incoming.delete(socket);
-  });
+  /** A peer has one link at a time: a new one ends what is left of the last. */
+  #greeted(from: MemberId, socket: Socket): void {
+    const before = this.#callers.get(from);
+    this.#callers.set(from, { socket, heardMs: performance.now() });
+    if (before === undefined) return;
+    before.socket.destroy();
+    this.#handler.onCallerLost(from);
+  }
 }
 
 function isWireError(error: unknown): boolean {
@@ -314,6 +395,7 @@ async function refuseHello(hello: PeerHello, handler: TransportHandler): Promise
   }
   const self = handler.identity();
   if (hello.to !== self.id) return `member ${hello.to} is not here, this is ${self.id}`;
+  if (hello.from === self.id) return 'a member does not call itself';
   if (self.clusterId === null) await handler.admit(hello.clusterId);
   else if (self.clusterId !== hello.clusterId) return `cluster ${hello.clusterId} is not ${self.clusterId}`;
   return null;

@@ -68,15 +68,21 @@ export interface TransportHandler {
   onHello(peer: Peer, clientAddress: string): void;
   /** Sending to it became possible or impossible. */
   onLink(peer: MemberId, up: boolean): void;
+  /** Its link to this member ended: what it had sent and has not arrived is lost, answers included. */
+  onCallerLost(peer: MemberId): void;
 }
 
 /** One sending link per peer for all groups. Messages may be lost, never reordered or altered on a link. */
 export interface Transport {
   setPeers(peers: readonly Peer[]): void;
-  /** Queues for the next `flush`; dropped when there is no link or its queue is full: Raft repairs loss. */
+  /**
+   * Queues for the next `flush`; false: there is no link, or its queue is full. Raft repairs loss. An answer that a
+   * full queue would lose ends the link instead, so that the other side hears of it.
+   */
   send(to: MemberId, message: PeerMessage): boolean;
   /** One write per peer with everything queued since the last. */
   flush(): void;
+  /** Linked in both directions: it can be sent to, and it can answer. */
   isUp(peer: MemberId): boolean;
   close(): Promise<void>;
 }
