@@ -10,11 +10,17 @@ import {
 import { FrameDecoder, FrameWriter, unpack } from '@synccluster/client/wire';
 import type { Logger } from 'pino';
 import { appendReply, type Connection, nextConnectionId } from '../replica/connection.ts';
-import type { Member } from '../replica/member.ts';
+import { isInvariant, type Member } from '../replica/member.ts';
 
 /** Replies that a client does not read: above it this member stops reading its requests. */
 const UNREAD_BYTES = 4 * 1024 * 1024;
 const HELLO_TIMEOUT_MS = 5_000;
+/** A client that does not read must not keep a connection that is to close. */
+const CLOSE_MS = 1_000;
+/** After this much silence the system asks whether the other end still exists. */
+const KEEP_ALIVE_MS = 30_000;
+
+const LISTEN = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
 
 export interface ClientServer {
   readonly port: number;
@@ -31,7 +37,7 @@ export async function startClientServer(options: {
 }): Promise<ClientServer> {
   const { member, logger } = options;
   const open = new Set<ClientConnection>();
-  const server = createServer({ noDelay: true }, (socket) => {
+  const server = createServer(LISTEN, (socket) => {
     const connection = new ClientConnection(socket, member, logger, () => open.delete(connection));
     open.add(connection);
   });
@@ -61,35 +67,35 @@ class ClientConnection implements Connection {
   readonly #socket: Socket;
   readonly #member: Member;
   readonly #writer = new FrameWriter(LIMITS.frameBytes);
+  readonly #logger: Logger;
+  #timeout: NodeJS.Timeout;
   #greeted = false;
+  /** Read, and not taken while the client does not read replies. */
+  #waiting: Uint8Array[] = [];
   #dirty = false;
 
   constructor(socket: Socket, member: Member, logger: Logger, onClose: () => void) {
     this.#socket = socket;
     this.#member = member;
+    this.#logger = logger;
     const decoder = new FrameDecoder({ maxBytes: LIMITS.frameBytes });
-    const timeout = setTimeout(() => socket.destroy(), HELLO_TIMEOUT_MS);
+    this.#timeout = setTimeout(() => socket.destroy(), HELLO_TIMEOUT_MS);
     socket.on('data', (chunk) => {
-      try {
-        for (const payload of decoder.push(chunk)) {
-          if (this.#greeted) member.router.take(this, payload);
-          else this.#greet(payload, timeout);
-          if (this.closed) return;
-        }
-      } catch (error) {
-        logger.info(
-          { err: error, remote: socket.remoteAddress },
-          'malformed input from a client: connection closed',
-        );
-        this.#refuse(error instanceof Error ? error.message : String(error));
-      }
-      member.wake();
+      if (this.closed) return;
+      this.#guard(() => {
+        for (const payload of decoder.push(chunk)) this.#waiting.push(payload);
+      });
+      this.#takeWaiting();
     });
-    socket.on('drain', () => socket.resume());
+    socket.on('drain', () => {
+      this.#takeWaiting();
+      if (!this.#unread) socket.resume();
+    });
     socket.on('error', () => {});
     socket.on('close', () => {
-      clearTimeout(timeout);
+      clearTimeout(this.#timeout);
       this.closed = true;
+      this.#waiting = [];
       onClose();
       member.clientClosed(this);
     });
@@ -111,14 +117,51 @@ class ClientConnection implements Connection {
     this.#dirty = false;
     if (this.closed || this.#writer.length === 0) return;
     this.#socket.write(this.#writer.take());
-    if (this.#socket.writableLength > UNREAD_BYTES) this.#socket.pause();
+    if (this.#unread) this.#socket.pause();
   }
 
   end(): void {
     this.flush();
     this.closed = true;
-    this.#socket.end();
+    clearTimeout(this.#timeout);
+    this.#timeout = setTimeout(() => this.#socket.destroy(), CLOSE_MS);
+    this.#socket.resume();
     this.#socket.destroySoon();
+  }
+
+  get #unread(): boolean {
+    return this.#socket.writableLength + this.#writer.length > UNREAD_BYTES;
+  }
+
+  /** One chunk can ask for far more than it is long: the rest waits until the answers so far are read. */
+  #takeWaiting(): void {
+    const waiting = this.#waiting;
+    let taken = 0;
+    this.#guard(() => {
+      while (taken < waiting.length && !this.closed && !this.#unread) {
+        const payload = waiting[taken++]!;
+        if (this.#greeted) this.#member.router.take(this, payload);
+        else this.#greet(payload);
+      }
+    });
+    this.#waiting = taken === waiting.length || this.closed ? [] : waiting.slice(taken);
+    if (this.#waiting.length > 0) this.#socket.pause();
+    this.#member.wake();
+  }
+
+  /** What comes in is the client's fault, and ends its connection; what this member finds of itself is not. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (isInvariant(error)) {
+        this.#member.failed(error);
+        return;
+      }
+      const remote = this.#socket.remoteAddress;
+      this.#logger.info({ err: error, remote }, 'malformed input from a client: connection closed');
+      this.#refuse(error instanceof Error ? error.message : String(error));
+    }
   }
 
   #markDirty(): void {
@@ -127,14 +170,14 @@ class ClientConnection implements Connection {
     this.#member.markDirty(this);
   }
 
-  #greet(payload: Uint8Array, timeout: NodeJS.Timeout): void {
+  #greet(payload: Uint8Array): void {
     const hello: unknown = unpack(payload);
     if (!Array.isArray(hello) || hello[0] !== RequestKind.Hello || hello[1] !== PROTOCOL_MAGIC) {
       throw new TypeError('a client must say hello first');
     }
     if (hello[2] !== PROTOCOL_VERSION)
       throw new TypeError(`protocol version ${String(hello[2])} is not spoken here`);
-    clearTimeout(timeout);
+    clearTimeout(this.#timeout);
     this.#greeted = true;
     this.#member.router.take(this, payload);
   }
