@@ -17,7 +17,9 @@ import { startTcpTransport } from './transport/tcpTransport.ts';
 
 const TICK_MS = 25;
 /** How long a stopping member waits for somebody to take its leaderships. */
-const HANDOVER_MS = 4_000;
+const HANDOVER_MS = 3_000;
+/** From the signal to the end, whatever is not done by then: all that was acknowledged is on disk anyway. */
+const STOP_MS = 4_500;
 
 const version = (
   JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
@@ -112,11 +114,15 @@ async function main(): Promise<void> {
   stop = async (code) => {
     if (stopping) return;
     stopping = true;
-    setTimeout(() => process.exit(code), HANDOVER_MS + 3_000).unref();
+    setTimeout(() => {
+      logger.warn('the member does not end by itself');
+      logger.flush();
+      process.exit(code);
+    }, STOP_MS);
     await member.handover(HANDOVER_MS);
-    await Promise.all([http.close(), admin.close(), clients.close()]);
+    // First, for it answers what is under way: then nothing keeps the listeners busy.
     await member.stop();
-    await health.close();
+    await Promise.all([http.close(), admin.close(), clients.close(), health.close()]);
     logger.info('the member has stopped');
     logger.flush();
     process.exit(code);
