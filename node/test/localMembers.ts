@@ -81,12 +81,22 @@ export class LocalMembers {
     this.#processes[ordinal] = child;
   }
 
-  async kill(ordinal: number, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+  /** Resolves when the process has ended: with its exit code, or null when a signal ended it. */
+  async kill(ordinal: number, signal: NodeJS.Signals = 'SIGKILL'): Promise<number | null> {
     const child = this.#processes[ordinal];
-    if (child === null || child === undefined || !this.running(ordinal)) return;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
+    if (child === null || child === undefined) return null;
+    if (!this.running(ordinal)) return child.exitCode;
+    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
     child.kill(signal);
-    await ended;
+    return await ended;
+  }
+
+  /** Stops the process where it is, until `resume`. */
+  suspend(ordinal: number): void {
+    this.#processes[ordinal]!.kill('SIGSTOP');
+  }
+  resume(ordinal: number): void {
+    this.#processes[ordinal]!.kill('SIGCONT');
   }
 
   wipe(ordinal: number): void {
