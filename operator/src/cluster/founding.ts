@@ -42,10 +42,14 @@ function planIdentity(observed: ObservedCluster): Step {
   }
   const unknown = unknownVolumes(observed);
   if (unknown.length > 0) {
-    return blocked(
-      'WaitingForVolumes',
-      `${unknown.join(', ')} may hold data and cannot be asked; once they report empty the cluster is founded`,
+    const message = `${unknown.join(', ')} may hold data and cannot be asked; once they report empty the cluster is founded`;
+    const starting = observed.pods.filter(
+      (pod) => pod.stuck === null && memberAt(observed, pod.ordinal)?.identity == null,
     );
+    const step = blocked('WaitingForVolumes', message);
+    if (starting.length === 0) return step;
+    const names = starting.map((pod) => pod.name).join(', ');
+    return { ...step, progress: { reason: 'Creating', message: `waiting for ${names} to answer` } };
   }
   const founder = memberAt(observed, 0)?.identity;
   if (founder == null) return doing('Creating', 'waiting for member 0 to answer');

@@ -196,7 +196,7 @@ function planJoin(situation: Situation): Step {
     joining.push({ memberId: identity.memberId, ordinal, target: 'learner' });
   }
   if (joining.length === 0) return NOTHING;
-  const why = `${names(joining.map((member) => member.ordinal))} joining as learners`;
+  const why = `${names(joining.map((member) => member.ordinal))} joining, without a vote yet`;
   return doing('ScalingUp', why, change(situation, why, joining));
 }
 function hasOrdinal({ status }: LeaderView, ordinal: number): boolean {

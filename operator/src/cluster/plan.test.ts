@@ -649,6 +649,20 @@ describe('the status', () => {
       'False AllMembersHealthy',
     ],
     [
+      'pods that start for the first time',
+      { identity: null, rows: [EMPTY, { ...EMPTY, silent: true }, { ...EMPTY, silent: true }] },
+      'False WaitingForVolumes',
+      'True Creating',
+      'False AllMembersHealthy',
+    ],
+    [
+      'a volume whose pod cannot start',
+      { identity: null, rows: [EMPTY, EMPTY, { ...EMPTY, silent: true, stuck: 'no node for it' }] },
+      'False WaitingForVolumes',
+      'False WaitingForVolumes',
+      'False AllMembersHealthy',
+    ],
+    [
       'one of those that stay away, while one that leaves is ready',
       { members: 1, rows: [{ silent: true }, { as: 'leader' }, {}] },
       'True AllGroupsLed',

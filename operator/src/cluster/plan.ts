@@ -165,7 +165,7 @@ function planReplicas(observed: ObservedCluster, view: ClusterView, founded: boo
   );
   if (now < required) {
     const progress = {
-      reason: founded ? ('ScalingUp' as const) : ('Creating' as const),
+      reason: observed.identity === null ? ('Creating' as const) : ('ScalingUp' as const),
       message: `${required} pods`,
     };
     return { ...NOTHING, actions: [scale(required, `${required} members have a place`)], progress };
