@@ -698,6 +698,13 @@ describe('the status', () => {
       'False AllMembersHealthy',
     ],
     [
+      'just founded',
+      { rows: [{}, { ...EMPTY, silent: true }, EMPTY] },
+      'False Founding',
+      'True Founding',
+      'False AllMembersHealthy',
+    ],
+    [
       'growing',
       { members: 5, rows: settledRows(3) },
       'True AllGroupsLed',

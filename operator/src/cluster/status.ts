@@ -58,7 +58,7 @@ export function mergeConditions(
   });
 }
 
-function available(observed: ObservedCluster, { view, blocked }: Plan): Judgement {
+function available(observed: ObservedCluster, { view, blocked, progress }: Plan): Judgement {
   const no = (reason: string, message: string): Judgement => ({
     type: 'Available',
     status: 'False',
@@ -71,6 +71,7 @@ function available(observed: ObservedCluster, { view, blocked }: Plan): Judgemen
   }
   const leaders = allLeaders(view);
   if (leaders === null) {
+    if (progress?.reason === 'Founding') return no(progress.reason, progress.message);
     const groups = groupsWithoutLeader(view).join(', ');
     return no(
       'NoLeader',

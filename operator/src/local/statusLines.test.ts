@@ -35,6 +35,8 @@ describe('the line on a SyncCluster', () => {
   });
   it('is not repeated when the status was written again', () => {
     expect(statusLine(cluster(3, [LED]), cluster(3, [LED]))).toBeNull();
+    const inOtherWords: typeof LED = ['Available', 'True', 'AllGroupsLed', 'all is well'];
+    expect(statusLine(cluster(3, [LED]), cluster(3, [inOtherWords]))).toBeNull();
   });
   it('gives one explanation once', () => {
     const after = cluster(0, [

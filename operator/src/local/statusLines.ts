@@ -42,8 +42,9 @@ function changesOf(before: StoredObject | null, after: StoredObject): string[] {
 function conditionsOf(object: StoredObject | null): JsonObject[] {
   return listAt(object ?? {}, 'status', 'conditions').filter(isObject);
 }
+/** Of what is under way each step is told; of the others the reason says enough. */
 function seen({ type, status, reason, message }: JsonObject): unknown {
-  return [type, status, reason, message];
+  return [type, status, reason, type === 'Progressing' ? message : null];
 }
 function nameOf(object: StoredObject): string {
   return `${object.kind} ${object.metadata.namespace}/${object.metadata.name}`;
