@@ -21,6 +21,10 @@ export function toStructural(schema: unknown): Schema {
     } else if (keyword === 'required' && Array.isArray(value)) {
       const required = value.filter((name) => !hasDefault(schema, name));
       if (required.length > 0) out[keyword] = required;
+    } else if (keyword === 'default') {
+      // Complete: the API server checks a default against the rules of its field as it stands, without the defaults
+      // of the fields within.
+      out[keyword] = withDefaults(schema, structuredCopy(value));
     } else if (keyword === 'const') {
       throw new Error('const has no place in a structural schema; use an enum');
     } else {
