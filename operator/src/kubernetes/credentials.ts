@@ -43,6 +43,7 @@ export class Credentials {
 
   /** Requests at the same time share one login. */
   current(): Promise<Credential> {
+    if (this.#closed) return Promise.reject(new Error('the connection to the API server is closed'));
     if (this.#current !== null && this.#clock.now() - this.#madeMs < FRESH_MS) return this.#current;
     this.#madeMs = this.#clock.now();
     const made = this.#make();
@@ -54,16 +55,7 @@ export class Credentials {
   }
 
   /** After the server did not know `refused`; false when there is nothing newer to try. */
-  renew(refused: Credential): Promise<boolean> {
-    return this.#renew(refused);
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#pool?.dispatcher.destroy();
-  }
-
-  async #renew(refused: Credential): Promise<boolean> {
+  async renew(refused: Credential): Promise<boolean> {
     if ((await this.current()).headers['authorization'] !== refused.headers['authorization']) return true;
     if (this.#clock.now() - this.#renewedMs < RENEW_PAUSE_MS) return false;
     this.#renewedMs = this.#clock.now();
@@ -73,8 +65,12 @@ export class Credentials {
     return true;
   }
 
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#pool?.dispatcher.destroy();
+  }
+
   async #make(): Promise<Credential> {
-    if (this.#closed) throw new Error('the connection to the API server is closed');
     const config = this.#config;
     const cluster = config.getCurrentCluster();
     if (cluster === null) throw new Error('the kubeconfig names no current cluster');
@@ -106,8 +102,9 @@ export class Credentials {
       )
       .digest('hex');
     if (this.#pool?.identity === identity) return this.#pool.dispatcher;
-    const old = this.#pool?.dispatcher;
     const dispatcher = await makeDispatcher(config, options);
+    if (this.#closed) await dispatcher.destroy();
+    const old = this.#pool?.dispatcher;
     this.#pool = { identity, dispatcher };
     // Requests and watches under way end by themselves.
     void old?.close().catch(() => {});

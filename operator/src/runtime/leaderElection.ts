@@ -19,7 +19,7 @@ export const LEASES: Resource<Lease> = {
 
 export interface LeaderElectionOptions {
   /** Its requests should give up well before `renewDeadlineMs`. */
-  readonly kube: KubePort;
+  readonly kube: Pick<KubePort, 'get' | 'create' | 'apply'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly lease: Key;

@@ -395,12 +395,8 @@ export function kubeContract(name: string, makePort: () => Promise<ContractPort>
 
       it('from a version too old to be known end with Gone', async () => {
         const namespace = await port.namespace();
-        const watch = kube.watch(
-          CONFIG_MAPS,
-          { namespace },
-          port.ancientVersion,
-          new AbortController().signal,
-        );
+        // What was before it served a kind no server remembers.
+        const watch = kube.watch(CLUSTERS, { namespace }, port.ancientVersion, new AbortController().signal);
         await expectCode(
           (async () => {
             for await (const _ of watch);
