@@ -1,6 +1,8 @@
 import {
   COORDINATION_GROUP,
+  type GroupId,
   LockMode,
+  type LogIndex,
   Op,
   PushKind,
   QueryOp,
@@ -12,8 +14,10 @@ import {
   type Token,
   WAIT_FOREVER,
 } from '@synccluster/client/protocol';
-import { pack } from '@synccluster/client/wire';
+import { pack, unpack } from '@synccluster/client/wire';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { SnapshotMeta } from '../raft/types.ts';
+import { openStorage } from '../storage/openStorage.ts';
 import { internal } from './duties.ts';
 import type { Member } from './member.ts';
 import { MemberCluster, read, until, write } from './testing/memberCluster.ts';
@@ -114,6 +118,52 @@ describe('forwarding', () => {
     expect(replies.filter((d) => d.message.kind === 'forwardReply' && d.message.token === client.id)).toEqual(
       [],
     );
+  });
+});
+
+describe('a wait whose caller is gone', () => {
+  it('ends where it was forwarded to', async () => {
+    cluster = new MemberCluster();
+    await cluster.found(3);
+    await cluster.leader(0).call(COORDINATION_GROUP, [...internal(Op.QueueDeclare), 'mail', [1, 30_000]]);
+    const follower = cluster.follower(DATA);
+    const caller = new AbortController();
+    const { id, answer } = follower.local.request((request) => {
+      const wait = [QueryOp.QueueWait, 'mail', 60_000] as const;
+      follower.router.readLocal(follower.local, request, DATA as GroupId, ReadLevel.Any, 0 as LogIndex, wait);
+    });
+    follower.abandonOnAbort(id, caller.signal);
+    caller.abort();
+    await expect(answer).rejects.toMatchObject({ code: 'CANCELLED' });
+    await until('the cancel to be forwarded', () =>
+      cluster.network.delivered.some(
+        ({ message }) =>
+          message.kind === 'forward' && (unpack(message.frame) as number[])[0] === RequestKind.Cancel,
+      ),
+    );
+  });
+});
+
+describe('a volume with a snapshot that is none', () => {
+  it('is damaged: the member stays to be seen, and votes in nothing', async () => {
+    cluster = new MemberCluster();
+    const storage = await openStorage(cluster.volume(0), {
+      segmentBytes: 1024 * 1024,
+      reserveBytes: 0,
+      onFatal: () => {},
+    });
+    await storage.adopt('test');
+    const configuration = { voters: [{ id: storage.identity.memberId, ordinal: 0 }], learners: [] };
+    const meta = { index: 5, term: 2, stampMs: 1, configuration } as unknown as SnapshotMeta;
+    const writer = await storage.snapshots.create(COORDINATION_GROUP, meta);
+    await writer.write(new Uint8Array([0, 0, 0, 1, 0x90]));
+    await writer.commit();
+    await storage.close();
+    const member = await cluster.start(0);
+    expect(member.damage).toMatch(/snapshot/);
+    expect(member.notReadyReason()).toMatch(/damaged/);
+    expect(member.groups.size).toBe(0);
+    await expect(member.bootstrap('test', 1)).rejects.toMatchObject({ code: 'CONFLICT' });
   });
 });
 

@@ -15,7 +15,7 @@ import type { PeerMessage, Vitals } from './transport.ts';
  * Peers' frames are positional arrays like clients'. What comes in is checked field by field: a peer of another
  * version or a stray program must not bring a member down.
  */
-export const PeerFrame = {
+const PeerFrame = {
   Hello: 0,
   HelloReply: 1,
   Vitals: 2,

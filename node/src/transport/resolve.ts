@@ -17,7 +17,7 @@ export function makeResolver(hostsFile: string | null): Resolver {
   };
 }
 
-export function findInHosts(text: string, host: string): string | null {
+function findInHosts(text: string, host: string): string | null {
   for (const line of text.split('\n')) {
     const [address, ...names] = line.trim().split(/\s+/);
     if (address !== undefined && !address.startsWith('#') && names.includes(host)) return address;

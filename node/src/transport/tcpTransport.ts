@@ -396,7 +396,13 @@ async function refuseHello(hello: PeerHello, handler: TransportHandler): Promise
   const self = handler.identity();
   if (hello.to !== self.id) return `member ${hello.to} is not here, this is ${self.id}`;
   if (hello.from === self.id) return 'a member does not call itself';
-  if (self.clusterId === null) await handler.admit(hello.clusterId);
-  else if (self.clusterId !== hello.clusterId) return `cluster ${hello.clusterId} is not ${self.clusterId}`;
+  if (self.clusterId === null) {
+    try {
+      await handler.admit(hello.clusterId);
+    } catch (error) {
+      if (error instanceof MemberError) return error.message;
+      throw error;
+    }
+  } else if (self.clusterId !== hello.clusterId) return `cluster ${hello.clusterId} is not ${self.clusterId}`;
   return null;
 }

@@ -39,12 +39,16 @@ export class MemberCluster {
   readonly fatal: unknown[] = [];
   readonly #dir = mkdtempSync(join(tmpdir(), 'synccluster-members-'));
 
+  volume(ordinal: number): string {
+    return join(this.#dir, `${ordinal}`);
+  }
+
   /** Opens the member at this ordinal over its volume, new or not. */
   async start(ordinal: number): Promise<Member> {
     const onFatal = (error: unknown): void => {
       this.fatal.push(error);
     };
-    const storage = await openStorage(join(this.#dir, `${ordinal}`), {
+    const storage = await openStorage(this.volume(ordinal), {
       segmentBytes: 4 * 1024 * 1024,
       reserveBytes: 0,
       onFatal,

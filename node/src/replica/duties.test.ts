@@ -1,0 +1,63 @@
+import type { GroupId, MemberId } from '@synccluster/client/protocol';
+import { pino } from 'pino';
+import { describe, expect, it } from 'vitest';
+import type { GroupContext } from './context.ts';
+import { LeaderDuties } from './duties.ts';
+import type { Group } from './group.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** Member 1 leads group 0, which member 0 by its ordinal should lead. */
+function setup() {
+  const voters = [
+    { id: 7, ordinal: 0 },
+    { id: 1, ordinal: 1 },
+  ];
+  const world = { now: 0, offers: [] as number[] };
+  const group = {
+    id: 0 as GroupId,
+    isLeader: true,
+    ledSinceMs: 0,
+    clusterNow: () => 0,
+    machine: { nextDueStampMs: () => Number.POSITIVE_INFINITY },
+    status: () => ({
+      id: 1,
+      committedInTerm: false,
+      configuration: { voters, learners: [] },
+      progress: [{ id: 7, match: 5, next: 6, state: 'replicate', active: true }],
+      lastIndex: 5,
+    }),
+    core: {
+      transferLeadership: (_to: MemberId) => {
+        world.offers.push(world.now);
+        return true;
+      },
+    },
+  };
+  const context = {
+    nowMs: () => world.now,
+    roster: () => null,
+    mayLead: () => true,
+    wake: () => {},
+    logger: pino({ level: 'silent' }),
+  } as unknown as GroupContext;
+  return { world, duties: new LeaderDuties(group as unknown as Group, context) };
+}
+
+describe('the balance of leaderships', () => {
+  it('is offered soon, and ever more rarely to a member that does not take or keep it', () => {
+    const { world, duties } = setup();
+    for (; world.now < HOUR_MS; world.now += 250) duties.tick(false);
+    expect(world.offers[0]).toBeLessThan(5_000);
+    const pauses = world.offers.slice(1).map((at, i) => at - world.offers[i]!);
+    expect(pauses[0]).toBeLessThan(5_000);
+    for (const [i, pause] of pauses.slice(1).entries()) expect(pause).toBeGreaterThanOrEqual(pauses[i]!);
+    expect(pauses.at(-1)).toBeGreaterThanOrEqual(60_000);
+  });
+
+  it('gives everything away, again and again, when the member is about to go', () => {
+    const { world, duties } = setup();
+    for (; world.now < 10_000; world.now += 250) duties.tick(true);
+    expect(world.offers.length).toBeGreaterThanOrEqual(10);
+  });
+});
