@@ -1,0 +1,26 @@
+import { rmSync } from 'node:fs';
+import { containerdOf, startContainerd } from './containerd.ts';
+import type { Binaries } from './goBuild.ts';
+import { kubeletOf, startKubelet } from './kubelet.ts';
+import { endContainers, unmountBelow } from './leftovers.ts';
+import { nodePaths } from './paths.ts';
+import { stop } from './processes.ts';
+import { nodeNamed } from './settings.ts';
+
+/** Cuts a node's power: kubelet, containerd and every container of it end at once, and nobody tells the API server. */
+export async function stopNode(name: string): Promise<void> {
+  nodeNamed(name);
+  await Promise.all([stop(kubeletOf(name), 'SIGKILL'), stop(containerdOf(name), 'SIGKILL')]);
+  await endContainers(name);
+  const { root, containerdRun, runcRoot } = nodePaths(name);
+  await unmountBelow(root);
+  // What a machine keeps in memory.
+  for (const path of [containerdRun, runcRoot]) rmSync(path, { recursive: true, force: true });
+}
+
+/** Lets a stopped node come back with its disk as it was. */
+export async function startNode(name: string, binaries: Binaries): Promise<void> {
+  const node = nodeNamed(name);
+  await startContainerd(name, binaries);
+  startKubelet(node, binaries);
+}
