@@ -105,15 +105,34 @@ describe('reads', () => {
 });
 
 describe('writes', () => {
-  it('apply what they are given, forced and conditional', async () => {
-    const { server, kube } = await start((arrived, response) => sendJson(response, 200, arrived.body));
+  it('apply what they are given, forced, conditional on an object that is there', async () => {
+    let live: ConfigMap | null = { ...configMap('7'), metadata: { ...configMap('7').metadata, uid: 'u' } };
+    const { server, kube } = await start((arrived, response) => {
+      if (arrived.method !== 'GET') sendJson(response, 200, arrived.body);
+      else if (live === null) sendStatus(response, 404, 'NotFound', 'gone');
+      else sendJson(response, 200, live);
+    });
     await kube.apply(CONFIG_MAPS, configMap('7', { x: '1' }));
-    const [arrived] = server.arrived;
+    const [, arrived] = server.arrived;
     expect(`${arrived?.method} ${arrived?.path}`).toBe('PATCH /api/v1/namespaces/ns/configmaps/a');
     expect(arrived?.headers['content-type']).toBe('application/apply-patch+yaml');
     expect(arrived?.query.get('fieldManager')).toBe('synccluster-operator');
     expect(arrived?.query.get('force')).toBe('true');
-    expect(arrived?.body).toEqual(configMap('7', { x: '1' }));
+    expect(arrived?.body).toEqual({ ...live, data: { x: '1' } });
+    // A server would create the object, whatever the version.
+    live = null;
+    expect((await errorOf(kube.apply(CONFIG_MAPS, configMap('7')))).code).toBe('Conflict');
+    live = { ...configMap('8'), metadata: { ...configMap('8').metadata, uid: 'u' } };
+    expect((await errorOf(kube.apply(CONFIG_MAPS, configMap('7')))).code).toBe('Conflict');
+    expect(server.arrived.map(({ method }) => method)).toEqual(['GET', 'PATCH', 'GET', 'GET']);
+  });
+
+  it('apply to another object of the same name conflict', async () => {
+    const { kube } = await start((_, response) =>
+      sendStatus(response, 422, 'Invalid', 'metadata.uid: Invalid value: "u": field is immutable'),
+    );
+    const metadata = { ...configMap('7').metadata, uid: 'u' };
+    expect((await errorOf(kube.apply(CONFIG_MAPS, { ...configMap('7'), metadata }))).code).toBe('Conflict');
   });
 
   it('delete with conditions, and never orphan by default', async () => {

@@ -92,15 +92,23 @@ export class KubernetesKube implements KubePort {
 
   async apply<T extends KubeObject>(resource: Resource<T>, object: T): Promise<T> {
     const path = objectPath(resource, object.metadata);
-    const answer = await this.#json({
-      method: 'PATCH',
-      path,
-      query: { fieldManager: this.#fieldManager, force: 'true' },
-      // Every JSON text is YAML too.
-      contentType: 'application/apply-patch+yaml',
-      body: checked(resource, object),
-    });
-    return objectOf<T>(answer, identityOf(resource), path);
+    const body = await this.#bound(resource, checked(resource, object));
+    try {
+      const answer = await this.#json({
+        method: 'PATCH',
+        path,
+        query: { fieldManager: this.#fieldManager, force: 'true' },
+        // Every JSON text is YAML too.
+        contentType: 'application/apply-patch+yaml',
+        body,
+      });
+      return objectOf<T>(answer, identityOf(resource), path);
+    } catch (error) {
+      // For a server that is a change of an immutable field: the object is another one of the same name.
+      const another =
+        error instanceof KubeError && error.code === 'Invalid' && /metadata\.uid/.test(error.message);
+      throw another ? new KubeError('Conflict', error.message, { cause: error }) : error;
+    }
   }
 
   async create<T extends KubeObject>(resource: Resource<T>, object: T): Promise<T> {
@@ -174,6 +182,22 @@ export class KubernetesKube implements KubePort {
 
   event(record: EventRecord): void {
     this.#options.events.record(record);
+  }
+
+  /**
+   * A condition on a version cannot hold for what is gone, but a server ignores the version when it has to create. A
+   * uid it does not ignore.
+   */
+  async #bound<T extends KubeObject>(resource: Resource<T>, object: T): Promise<T> {
+    const { resourceVersion, uid } = object.metadata;
+    if (resourceVersion === undefined || uid !== undefined) return object;
+    const live = await this.get(resource, object.metadata);
+    if (live?.metadata.uid === undefined || live.metadata.resourceVersion !== resourceVersion)
+      throw new KubeError(
+        'Conflict',
+        `${resource.kind} ${object.metadata.name} is not there as of version ${resourceVersion} any more`,
+      );
+    return { ...object, metadata: { ...object.metadata, uid: live.metadata.uid } };
   }
 
   async #listPaged<T extends KubeObject>(

@@ -46,8 +46,11 @@ export function watchRefusal(object: unknown, what: string): KubeError {
 }
 
 function codeOf({ code, reason, message }: Status): KubeErrorCode {
-  // Fields that the schema does not know come as an internal error, but trying again would not help.
-  if (code === 500 && /failed to create (manager for|typed)|field not declared in schema/.test(message))
+  // Told as internal errors, but trying again would not help.
+  if (
+    code === 500 &&
+    /failed to create (manager for|typed)|should not be set on objects to be created/.test(message)
+  )
     return 'Invalid';
   return BY_REASON[reason] ?? BY_CODE[code] ?? 'Unavailable';
 }

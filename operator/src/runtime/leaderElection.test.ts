@@ -8,10 +8,17 @@ const LEASE: Key = { namespace: 'system', name: 'operator' };
 /** The one lease, as a server keeps it. */
 class LeaseServer {
   lease: Lease | null = null;
+  /** What was there at the creation stays when an apply leaves it out. */
+  #created: Lease['spec'] = {};
   #version = 0;
 
+  create(lease: Lease): Lease {
+    this.#created = lease.spec ?? {};
+    return this.write(lease);
+  }
+
   write(lease: Lease): Lease {
-    this.lease = structuredClone(lease);
+    this.lease = structuredClone({ ...lease, spec: { ...this.#created, ...lease.spec } });
     this.lease.metadata.uid = 'uid';
     this.lease.metadata.resourceVersion = String(++this.#version);
     return structuredClone(this.lease);
@@ -36,7 +43,7 @@ class Client implements Pick<KubePort, 'get' | 'create' | 'apply'> {
   async create<T extends KubeObject>(_: Resource<T>, object: T): Promise<T> {
     return await this.#request(() => {
       if (this.#server.lease !== null) throw new KubeError('AlreadyExists', 'exists');
-      return this.#server.write(object as unknown as Lease) as unknown as T;
+      return this.#server.create(object as unknown as Lease) as unknown as T;
     });
   }
   async apply<T extends KubeObject>(_: Resource<T>, object: T): Promise<T> {

@@ -138,16 +138,14 @@ export class LeaderElection {
     const changed = versionOf(lease) !== versionOf(this.#lease) || this.#changedMs === null;
     this.#observe(lease, changed ? seenMs : (this.#changedMs ?? seenMs));
     const holder = holderOf(lease);
-    if (lease === null) {
-      await this.#create();
-      return true;
-    }
-    if (holder !== null && holder !== identity && !this.#ranOut(lease, seenMs)) return false;
+    if (holder !== null && holder !== identity && lease !== null && !this.#ranOut(lease, seenMs))
+      return false;
+    if (lease === null) await this.#create();
     const again = holder === identity;
     await this.#write({
       holder: identity,
-      acquired: again ? lease.spec?.acquireTime : undefined,
-      transitions: transitionsOf(lease) + (again ? 0 : 1),
+      acquired: again ? lease?.spec?.acquireTime : undefined,
+      transitions: transitionsOf(lease) + (again || lease === null ? 0 : 1),
     });
     return true;
   }
@@ -218,12 +216,15 @@ export class LeaderElection {
     this.#options.onLost(why);
   }
 
+  /**
+   * Nobody's. Fields of a creation count as set by an update: an apply of the same manager that leaves one out does not
+   * remove it, so the holder must never be among them.
+   */
   async #create(): Promise<void> {
-    const { kube, clock } = this.#options;
-    const created = await kube.create(
-      LEASES,
-      this.#leaseOf({ holder: this.#options.identity, acquired: undefined, transitions: 0 }),
-    );
+    const { kube, clock, lease } = this.#options;
+    const { name, namespace } = lease;
+    const { apiVersion, kind } = LEASES;
+    const created = await kube.create(LEASES, { apiVersion, kind, metadata: { name, namespace }, spec: {} });
     this.#observe(created, clock.now());
   }
 

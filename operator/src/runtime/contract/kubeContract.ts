@@ -33,6 +33,7 @@ const CLUSTERS: Resource<Cluster> = {
 };
 const SETS: Resource<Set> = { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets' };
 const DEADLINE_MS = 15_000;
+const OTHER_UID = '11111111-1111-4111-8111-111111111111';
 
 /**
  * What reconcilers rely on, checked against any implementation of the Kube port. Nothing in here assumes that a
@@ -178,6 +179,38 @@ export function kubeContract(name: string, makePort: () => Promise<ContractPort>
         await expectCode(kube.apply(CONFIG_MAPS, stale), 'Conflict');
         expect((await kube.get(CONFIG_MAPS, { namespace, name: 'a' }))?.data).toEqual({ x: '2' });
       });
+
+      it('never brings back what was deleted when it names a version or a uid', async () => {
+        const namespace = await port.namespace();
+        const { metadata } = await kube.apply(CONFIG_MAPS, configMap(namespace, 'a', { x: '1' }));
+        const { uid = '', resourceVersion = '' } = metadata;
+        await kube.delete(CONFIG_MAPS, { namespace, name: 'a' });
+        for (const condition of [{ resourceVersion }, { uid }, { uid, resourceVersion }]) {
+          const wanted = configMap(namespace, 'a', { x: '2' });
+          Object.assign(wanted.metadata, condition);
+          await expectCode(kube.apply(CONFIG_MAPS, wanted), 'Conflict');
+        }
+        expect(await kube.get(CONFIG_MAPS, { namespace, name: 'a' })).toBeNull();
+      });
+
+      it('is refused for another object of the same name', async () => {
+        const namespace = await port.namespace();
+        const first = await kube.apply(CONFIG_MAPS, configMap(namespace, 'a', { x: '1' }));
+        await kube.delete(CONFIG_MAPS, { namespace, name: 'a' });
+        await kube.apply(CONFIG_MAPS, configMap(namespace, 'a', { x: '2' }));
+        const wanted = configMap(namespace, 'a', { x: '3' });
+        wanted.metadata.uid = first.metadata.uid ?? '';
+        await expectCode(kube.apply(CONFIG_MAPS, wanted), 'Conflict');
+        expect((await kube.get(CONFIG_MAPS, { namespace, name: 'a' }))?.data).toEqual({ x: '2' });
+      });
+
+      it('leaves what a creation set, also its own, until it names it', async () => {
+        const namespace = await port.namespace();
+        await kube.create(CONFIG_MAPS, configMap(namespace, 'a', { x: '1', y: '1' }));
+        await kube.apply(CONFIG_MAPS, configMap(namespace, 'a', { y: '2' }));
+        const applied = await kube.apply(CONFIG_MAPS, configMap(namespace, 'a', { z: '3' }));
+        expect(applied.data).toMatchObject({ x: '1', z: '3' });
+      });
     });
 
     describe('custom resources', () => {
@@ -196,6 +229,11 @@ export function kubeContract(name: string, makePort: () => Promise<ContractPort>
       it('refuses values of the wrong type', async () => {
         const namespace = await port.namespace();
         await expectCode(kube.create(CLUSTERS, cluster(namespace, { members: '3' })), 'Invalid');
+      });
+
+      it('refuses an apply with a field that the schema does not know', async () => {
+        const namespace = await port.namespace();
+        await expectCode(kube.apply(CLUSTERS, cluster(namespace, { memmbers: 3 })), 'Invalid');
       });
 
       it('refuses to change shards', async () => {
@@ -257,6 +295,8 @@ export function kubeContract(name: string, makePort: () => Promise<ContractPort>
         expect(scaled?.spec['members']).toBe(5);
         expect(scaled?.metadata.generation).toBe(2);
         await expectCode(kube.scale(CLUSTERS, key, 3, { resourceVersion }), 'Conflict');
+        await expectCode(kube.scale(CLUSTERS, key, 3, { uid: OTHER_UID }), 'Conflict');
+        await expectCode(kube.scale(CLUSTERS, { namespace, name: 'absent' }, 3, {}), 'NotFound');
         await expectCode(kube.scale(CLUSTERS, key, 4, {}), 'Invalid');
       });
     });
