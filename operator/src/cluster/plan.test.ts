@@ -37,6 +37,7 @@ interface World {
   replicas?: number;
   identity?: { founder: number | null } | null;
   tombstones?: number[];
+  uncommitted?: boolean;
   rows: Row[];
   /** Claims beside those of the rows, by ordinal. */
   claims?: number[];
@@ -82,7 +83,7 @@ function observe(world: World): ObservedCluster {
       applied: 1000,
       lastIndex: 1000,
       configuration,
-      configurationCommitted: true,
+      configurationCommitted: world.uncommitted !== true,
       progress:
         row === leader
           ? configured.map((other) => ({
@@ -468,6 +469,12 @@ describe('shrinking', () => {
   });
   it('never lowers replicas while some group has no leader', () => {
     expect(steps({ members: 3, replicas: 7, rows: [{}, {}, {}] })).toEqual([]);
+  });
+  it('waits to lower replicas while a configuration may still be taken back', () => {
+    const left: Row = { rosterId: null, as: 'none' };
+    const world = { members: 1, uncommitted: true, rows: [{ as: 'leader' as const }, left, left] };
+    expect(steps(world)).toEqual([]);
+    expect(waitsFor(world)).toBe('ScalingDown');
   });
   it('waits for the pods that were scaled away to end', () => {
     const leaving: Row = { rosterId: null, as: 'none', terminating: true };

@@ -171,13 +171,10 @@ function planReplicas(observed: ObservedCluster, view: ClusterView, founded: boo
     return { ...NOTHING, actions: [scale(required, `${required} members have a place`)], progress };
   }
   const settled = leaders?.every((leader) => leader.status.configurationCommitted) === true;
-  if (now > required && certain && settled) {
-    const progress = { reason: 'ScalingDown' as const, message: `lowering to ${required} pods` };
-    return {
-      ...NOTHING,
-      actions: [scale(required, `ordinals from ${required} on are in no group`)],
-      progress,
-    };
+  if (now > required && certain) {
+    const message = `lowering to ${required} pods`;
+    if (!settled) return doing('ScalingDown', `${message} once every group has committed its configuration`);
+    return doing('ScalingDown', message, scale(required, `ordinals from ${required} on are in no group`));
   }
   const ending = observed.pods.filter((pod) => pod.ordinal >= now).map((pod) => pod.name);
   if (ending.length > 0) return doing('ScalingDown', `waiting for ${ending.join(', ')} to end`);

@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { JOBS } from '../api/kinds.ts';
+import { SYNC_BENCHMARKS, type SyncBenchmark } from '../api/syncBenchmark.ts';
+import { API_VERSION } from '../api/syncCluster.ts';
 import { FakeWorld } from '../testing/fakeWorld.ts';
 import type { Logger } from './logger.ts';
 import { startOperator } from './operator.ts';
@@ -46,6 +49,51 @@ describe('the operator', () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(world.replicas).toBe(1);
     expect(world.cluster.metadata.resourceVersion).not.toBe(version);
+  });
+
+  it('leaves a benchmark that has ended alone, whatever becomes of its cluster', async () => {
+    const world = new FakeWorld();
+    const looks = new Map<string, number>();
+    const get = world.kube.get.bind(world.kube);
+    world.kube.get = (resource, key) => {
+      if (resource.kind === JOBS.kind) looks.set(key.name, (looks.get(key.name) ?? 0) + 1);
+      return get(resource, key);
+    };
+    const benchmark = (name: string, cluster: string, status?: SyncBenchmark['status']) =>
+      world.kube.put({
+        apiVersion: API_VERSION,
+        kind: SYNC_BENCHMARKS.kind,
+        metadata: { name, namespace: 'test' },
+        spec: { clusterRef: { name: cluster } },
+        ...(status === undefined ? {} : { status }),
+      });
+    const ended = {
+      type: 'Complete',
+      status: 'True',
+      reason: 'Succeeded',
+      message: 'measured',
+      observedGeneration: 1,
+      lastTransitionTime: '2030-01-01T00:00:00Z',
+    } as const;
+    benchmark('ended', 'db', { startTime: '2030-01-01T00:00:00Z', conditions: [ended] });
+    world.createCluster({ members: 3 });
+    const operator = await startOperator({
+      kube: world.kube,
+      namespaces: ['test'],
+      logger: silent,
+      memberClient: world.client,
+      health: null,
+      progressingMs: 400,
+      settledMs: 5,
+    });
+    try {
+      await until(world, () => world.cluster.status?.readyReplicas === 3);
+      await until(world, () => looks.has('ended-bench'));
+    } finally {
+      await operator.stop();
+    }
+    // Its own arrival, and its own status.
+    expect(looks.get('ended-bench')).toBeLessThanOrEqual(2);
   });
 
   it('leaves nothing running when its health port is taken', async () => {

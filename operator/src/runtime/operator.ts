@@ -9,7 +9,7 @@ import {
   SERVICES,
   STATEFUL_SETS,
 } from '../api/kinds.ts';
-import { SYNC_BENCHMARKS } from '../api/syncBenchmark.ts';
+import { SYNC_BENCHMARKS, type SyncBenchmark } from '../api/syncBenchmark.ts';
 import { API_VERSION, SYNC_CLUSTERS } from '../api/syncCluster.ts';
 import { createBenchmarkReconciler } from '../benchmark/reconciler.ts';
 import { createMemberClient, type MemberClient } from '../cluster/memberClient.ts';
@@ -112,11 +112,11 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   };
   watch(SYNC_CLUSTERS, undefined, (cluster) => {
     clusters.enqueue(cluster.metadata);
-    // Benchmarks wait for their cluster to become available.
     for (const informer of informers) {
       if (informer.resource.kind !== SYNC_BENCHMARKS.kind) continue;
-      for (const benchmark of informer.list({ namespace: cluster.metadata.namespace }))
-        benchmarks.enqueue(benchmark.metadata);
+      for (const benchmark of informer.list({ namespace: cluster.metadata.namespace })) {
+        if (waitsFor(benchmark as unknown as SyncBenchmark, cluster)) benchmarks.enqueue(benchmark.metadata);
+      }
     }
   });
   watch(SYNC_BENCHMARKS, undefined, (benchmark) => benchmarks.enqueue(benchmark.metadata));
@@ -157,6 +157,11 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     await stopAll();
     throw error;
   }
+}
+
+/** One that has not begun: what runs or has ended asks nothing of its cluster's status. */
+function waitsFor({ spec, status }: SyncBenchmark, cluster: KubeObject): boolean {
+  return spec.clusterRef.name === cluster.metadata.name && status?.startTime === undefined;
 }
 
 const MEMBER_LABELS = { [LABELS.name]: 'synccluster', [LABELS.component]: 'member' };
