@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 
 export interface ClusterAccess {
@@ -20,7 +20,7 @@ export function loadKubeConfig(access: ClusterAccess, env: NodeJS.ProcessEnv = p
   const config = new KubeConfig();
   const home = join(homedir(), '.kube', 'config');
   if (access.kubeconfig !== undefined) config.loadFromFile(access.kubeconfig);
-  else if (env['KUBECONFIG'] !== undefined && env['KUBECONFIG'] !== '') config.loadFromDefault();
+  else if (env['KUBECONFIG'] !== undefined && env['KUBECONFIG'] !== '') loadFiles(config, env['KUBECONFIG']);
   else if (env['KUBERNETES_SERVICE_HOST'] !== undefined && existsSync(TOKEN_FILE)) config.loadFromCluster();
   else if (existsSync(home)) config.loadFromFile(home);
   else throw new Error('no cluster: neither a kubeconfig nor the service account of a pod was found');
@@ -33,6 +33,17 @@ export function loadKubeConfig(access: ClusterAccess, env: NodeJS.ProcessEnv = p
   }
   if (config.getCurrentCluster() === null) throw new Error('the kubeconfig names no current cluster');
   return config;
+}
+
+/** Several files are one; the first that names a current context decides. */
+function loadFiles(config: KubeConfig, paths: string): void {
+  const [first = '', ...more] = paths.split(delimiter).filter((path) => path !== '');
+  config.loadFromFile(first);
+  for (const path of more) {
+    const next = new KubeConfig();
+    next.loadFromFile(path);
+    config.mergeConfig(next, Boolean(config.getCurrentContext()));
+  }
 }
 
 /** The namespace of the pod, or of the kubeconfig's context. */

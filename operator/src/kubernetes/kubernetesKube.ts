@@ -32,7 +32,7 @@ export interface KubernetesKubeOptions {
   readonly timeoutMs?: number;
 }
 
-export const FIELD_MANAGER = 'synccluster-operator';
+const FIELD_MANAGER = 'synccluster-operator';
 const PROPAGATION = { background: 'Background', foreground: 'Foreground', orphan: 'Orphan' } as const;
 
 /** The Kube port over an API server. */
