@@ -230,6 +230,16 @@ describe('ApiClient', () => {
     expect((await errorOf(client.json(GET))).code).toBe('Forbidden');
   });
 
+  it('gives up on a login that takes too long', async () => {
+    const config = configFor('http://127.0.0.1:1');
+    config.applyToHTTPSOptions = () => new Promise(() => {});
+    const client = clientOf({ url: '' }, { load: () => config, timeoutMs: 20 });
+    closers.push(() => client.close());
+    const error = await errorOf(client.json(GET));
+    expect(error.code).toBe('Unavailable');
+    expect(error.message).toContain('no credentials in time');
+  });
+
   it('does not open a connection for each request', async () => {
     const { server, client } = await start((_, response) => sendJson(response, 200, {}));
     for (let i = 0; i < 20; i++) await client.json(GET);

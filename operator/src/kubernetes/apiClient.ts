@@ -101,7 +101,8 @@ export class ApiClient {
       let credential: Credential | null = null;
       let response: Dispatcher.ResponseData;
       try {
-        credential = await this.#credentials.current();
+        // A login plugin may hang.
+        credential = await within(this.#credentials.current(), this.#timeoutMs(request));
         response = await this.#send(request, body, credential, signalFor());
         if (response.statusCode >= 200 && response.statusCode < 300) return await read(response);
       } catch (error) {
@@ -181,6 +182,18 @@ export class ApiClient {
       if (signal.aborted) closed();
       else signal.addEventListener('abort', closed, { once: true });
     });
+  }
+}
+
+async function within<R>(promise: Promise<R>, timeoutMs: number): Promise<R> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('no credentials in time')), timeoutMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

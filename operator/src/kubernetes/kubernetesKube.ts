@@ -26,7 +26,7 @@ export interface KubernetesKubeOptions {
   readonly pageSize?: number;
   /** The server ends a watch after this, or up to twice this, so that not all end together. Default 300. */
   readonly watchSeconds?: number;
-  /** A watch without a word for longer is given up; servers send a bookmark each minute. Default 150000. */
+  /** A watch without a word for longer is given up; servers send a bookmark every minute or two. Default 180000. */
   readonly watchSilenceMs?: number;
   /** In place of the client's. */
   readonly timeoutMs?: number;
@@ -86,7 +86,7 @@ export class KubernetesKube implements KubePort {
       },
       ...this.#timeout,
     };
-    const silenceMs = this.#options.watchSilenceMs ?? 150_000;
+    const silenceMs = this.#options.watchSilenceMs ?? 180_000;
     yield* watchStream<T>(this.#client, request, identityOf(resource), silenceMs, signal);
   }
 
