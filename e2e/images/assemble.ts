@@ -10,18 +10,29 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { loadedFiles } from './loadedFiles.ts';
 import { type Product, productNamed } from './products.ts';
 
 interface Manifest {
+  readonly name?: string;
   readonly bin?: Readonly<Record<string, string>>;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
 /** Folders of a package that no program loads. Only at its top: deeper ones may be code. */
-const UNNEEDED_FOLDERS = new Set(['.github', 'benchmark', 'benchmarks', 'docs', 'example', 'examples', 'test', 'tests']);
-/** Types, maps from and to sources, and texts; licences stay. */
-const UNNEEDED_FILE = /(?:\.[cm]?ts|\.map|\.tsbuildinfo[^/]*|\.(?:test|spec)\.[cm]?js|\.markdown|\.md)$/;
+const UNNEEDED_FOLDERS = new Set([
+  '.github',
+  'benchmark',
+  'benchmarks',
+  'docs',
+  'example',
+  'examples',
+  'test',
+  'tests',
+]);
+/** Types, maps of sources, tests and texts; licences stay. */
+const UNNEEDED_FILE = /(?:\.[cm]?ts|\.map|\.tsbuildinfo[^/]*|[._](?:test|spec)\.[cm]?js|\.markdown|\.md)$/;
 const LICENCE = /^(?:licen[cs]e|notice|copying)/i;
 
 /**
@@ -31,78 +42,75 @@ const LICENCE = /^(?:licen[cs]e|notice|copying)/i;
 export function assemble(root: string, product: Product, out: string): { readonly bytes: number } {
   if (existsSync(out) && readdirSync(out).length > 0) throw new Error(`${out} is not empty`);
   let bytes = 0;
-  const copyTree = (from: string, keep: (path: string, isFolder: boolean) => boolean, path = ''): void => {
-    for (const entry of readdirSync(join(from, path), { withFileTypes: true })) {
+  const placeOf = (path: string) => join(out, relative(root, path));
+  const copyFile = (file: string): void => {
+    mkdirSync(dirname(placeOf(file)), { recursive: true });
+    copyFileSync(file, placeOf(file));
+    bytes += statSync(file).size;
+  };
+  const copyFolder = (
+    folder: string,
+    keep: (path: string, isFolder: boolean) => boolean,
+    path = '',
+  ): void => {
+    for (const entry of readdirSync(join(folder, path), { withFileTypes: true })) {
       const inner = path === '' ? entry.name : `${path}/${entry.name}`;
       if (!keep(inner, entry.isDirectory())) continue;
-      if (entry.isDirectory()) copyTree(from, keep, inner);
-      else if (entry.isFile()) {
-        const source = join(from, inner);
-        const target = join(out, relative(root, source));
-        mkdirSync(dirname(target), { recursive: true });
-        copyFileSync(source, target);
-        bytes += statSync(target).size;
-      }
+      if (entry.isDirectory()) copyFolder(folder, keep, inner);
+      else if (entry.isFile()) copyFile(join(folder, inner));
     }
   };
 
   const seen = new Set<string>();
-  const addPackage = (folder: string, leftOut: Product['leftOut']): void => {
+  const addPackage = (folder: string): void => {
     if (seen.has(folder)) return;
     seen.add(folder);
     const isOurs = !relative(root, folder).split('/').includes('node_modules');
-    copyTree(folder, isOurs ? keepOurs(folder, leftOut) : keepOthers);
+    copyFolder(folder, isOurs ? keepOurs : keepOthers);
     const { dependencies = {}, optionalDependencies = {} } = manifestOf(folder);
     for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
-      if (name.startsWith('@types/') || leftOut.dependencies.includes(name)) continue;
-      const link = findPackage(root, folder, name);
-      if (link === null) {
-        // One that is optional is for other machines.
-        if (name in optionalDependencies) continue;
-        throw new Error(`${name}, which ${relative(root, folder)} needs, is not installed: run npm ci`);
-      }
-      const target = realpathSync(link);
-      addPackage(target, { folders: [], dependencies: [] });
-      const placed = join(out, relative(root, link));
-      if (target === link || existsSync(placed)) continue;
-      mkdirSync(dirname(placed), { recursive: true });
-      symlinkSync(relative(dirname(placed), join(out, relative(root, target))), placed);
+      // Types, by the habit of some packages.
+      if (!name.startsWith('@types/')) need(folder, name, name in optionalDependencies);
     }
   };
-  const workspace = join(root, product.workspace);
-  addPackage(workspace, product.leftOut);
+  const need = (folder: string, name: string, isOptional: boolean): void => {
+    const link = findPackage(root, folder, name);
+    if (link === null) {
+      // What is optional is for other machines.
+      if (isOptional) return;
+      throw new Error(`${name}, which ${relative(root, folder)} needs, is not installed: run npm ci`);
+    }
+    const target = realpathSync(link);
+    addPackage(target);
+    if (target === link || existsSync(placeOf(link))) return;
+    mkdirSync(dirname(placeOf(link)), { recursive: true });
+    symlinkSync(relative(dirname(placeOf(link)), placeOf(target)), placeOf(link));
+  };
 
-  const main = manifestOf(workspace).bin?.[product.program];
-  if (main === undefined) throw new Error(`${product.workspace}/package.json has no program ${product.program}`);
-  const entry = join(out, product.workspace, main);
+  const workspace = join(root, product.workspace);
+  const { bin = {}, dependencies = {} } = manifestOf(workspace);
+  const main = bin[product.program];
+  if (main === undefined)
+    throw new Error(`${product.workspace}/package.json has no program ${product.program}`);
+  // Not the whole workspace: the operator's local mode, for one, would bring the member and the load generator along.
+  const { files, packages } = loadedFiles(workspace, main);
+  for (const file of [join(workspace, 'package.json'), ...files]) copyFile(file);
+  for (const name of packages) {
+    if (!(name in dependencies))
+      throw new Error(`${product.workspace} imports ${name}, but does not depend on it`);
+    need(workspace, name, false);
+  }
+  const entry = placeOf(join(workspace, main));
   chmodSync(entry, 0o755);
   mkdirSync(join(out, 'bin'));
   symlinkSync(relative(join(out, 'bin'), entry), join(out, 'bin', product.program));
   return { bytes };
 }
 
-function keepOurs(folder: string, leftOut: Product['leftOut']): (path: string, isFolder: boolean) => boolean {
-  if (!existsSync(join(folder, 'dist'))) throw new Error(`${folder} is not compiled: run npm run build`);
-  const isLeftOut = (path: string) => leftOut.folders.includes(path.split('/')[1] ?? '');
-  return (path, isFolder) => {
-    if (path === 'package.json') return true;
-    if (path !== 'dist' && !path.startsWith('dist/')) return false;
-    if (isFolder) return !isLeftOut(path);
-    if (!path.endsWith('.js') || UNNEEDED_FILE.test(path)) return false;
-    refuseImports(join(folder, path), leftOut);
-    return true;
-  };
-}
-
-/** What is left out must not be missed, and least of all after the image runs. */
-function refuseImports(file: string, { folders, dependencies }: Product['leftOut']): void {
-  const text = readFileSync(file, 'utf8');
-  for (const [, specifier = ''] of text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"]([^'"\n]+)['"]/g)) {
-    const isMissed =
-      dependencies.some((name) => specifier === name || specifier.startsWith(`${name}/`)) ||
-      (specifier.startsWith('.') && folders.some((folder) => specifier.split('/').includes(folder)));
-    if (isMissed) throw new Error(`${file} imports ${specifier}, which the image leaves out`);
-  }
+/** Of a workspace that another one depends on. */
+function keepOurs(path: string, isFolder: boolean): boolean {
+  if (path === 'package.json' || path === 'dist') return true;
+  return path.startsWith('dist/') && (isFolder || path.endsWith('.js'));
 }
 
 function keepOthers(path: string, isFolder: boolean): boolean {

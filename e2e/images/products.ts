@@ -5,30 +5,12 @@ export interface Product {
   readonly workspace: string;
   /** What pod specs call it; on the image's PATH. */
   readonly program: string;
-  /** Folders of `dist/` that the program in a cluster never loads, and what only they need. */
-  readonly leftOut: { readonly folders: readonly string[]; readonly dependencies: readonly string[] };
 }
 
-const NOTHING = { folders: [], dependencies: [] };
-
 export const PRODUCTS: readonly Product[] = [
-  {
-    name: 'operator',
-    workspace: 'operator',
-    program: 'synccluster-operator',
-    // Local mode starts members and benchmarks as processes; in a cluster they are pods.
-    leftOut: {
-      folders: ['local', 'testing'],
-      dependencies: [
-        '@marcbachmann/cel-js',
-        '@synccluster/bench',
-        '@synccluster/client',
-        '@synccluster/node',
-      ],
-    },
-  },
-  { name: 'node', workspace: 'node', program: 'synccluster-node', leftOut: NOTHING },
-  { name: 'bench', workspace: 'bench', program: 'synccluster-bench', leftOut: NOTHING },
+  { name: 'operator', workspace: 'operator', program: 'synccluster-operator' },
+  { name: 'node', workspace: 'node', program: 'synccluster-node' },
+  { name: 'bench', workspace: 'bench', program: 'synccluster-bench' },
 ];
 
 export function productNamed(name: string): Product {

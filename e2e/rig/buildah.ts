@@ -68,7 +68,8 @@ export async function buildImage(build: ImageBuild): Promise<void> {
       '--build-arg',
       `${key}=${value}`,
     ]);
-    const names = ['--file', build.containerfile, '--tag', build.name];
+    // Straight into the archive: a push would compress each layer, for nodes to expand it again.
+    const output = ['--file', build.containerfile, '--tag', `oci-archive:${build.archive}:${build.name}`];
     await buildah(
       'bud',
       '--pull-never',
@@ -76,9 +77,8 @@ export async function buildImage(build: ImageBuild): Promise<void> {
       'oci',
       '--layers=false',
       ...args,
-      ...names,
+      ...output,
       build.context,
     );
-    await buildah('push', '--quiet', build.name, `oci-archive:${build.archive}:${build.name}`);
   });
 }

@@ -20,9 +20,16 @@ Cache: \${XDG_CACHE_HOME:-~/.cache}/synccluster-e2e. While it runs: /var/lib/syn
 const COMMANDS = { up, down };
 
 async function up(): Promise<void> {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted());
   const { kubeconfig } = await bringUp(report);
   report(`Kubernetes is ready: export KUBECONFIG=${kubeconfig}`);
   process.stdout.write(`${kubeconfig}\n`);
+}
+
+/** What was started goes on without this process, and is on record: the next start or end takes it away. */
+function interrupted(): never {
+  process.stderr.write('interrupted; "npm run e2e:down" takes away what was started\n');
+  process.exit(130);
 }
 
 async function down(): Promise<void> {

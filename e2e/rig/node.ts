@@ -4,8 +4,8 @@ import type { Binaries } from './goBuild.ts';
 import { kubeletOf, startKubelet } from './kubelet.ts';
 import { endContainers, unmountBelow } from './leftovers.ts';
 import { nodePaths } from './paths.ts';
-import { stop } from './processes.ts';
-import { nodeNamed } from './settings.ts';
+import { isRunning, stop } from './processes.ts';
+import { NODES, nodeNamed } from './settings.ts';
 
 /** Cuts a node's power: kubelet, containerd and every container of it end at once, and nobody tells the API server. */
 export async function stopNode(name: string): Promise<void> {
@@ -16,6 +16,11 @@ export async function stopNode(name: string): Promise<void> {
   await unmountBelow(root);
   // What a machine keeps in memory.
   for (const path of [containerdRun, runcRoot]) rmSync(path, { recursive: true, force: true });
+}
+
+/** Nodes whose power was cut. */
+export function stoppedNodes(): string[] {
+  return NODES.map(({ name }) => name).filter((name) => !isRunning(kubeletOf(name)));
 }
 
 /** Lets a stopped node come back with its disk as it was. */

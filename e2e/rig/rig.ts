@@ -16,7 +16,7 @@ import { baseImage, busyboxImage, loadImage } from './images.ts';
 import { recordKernelSettings } from './kernelSettings.ts';
 import { startKubelet } from './kubelet.ts';
 import { makeNetwork } from './network.ts';
-import { startNode, stopNode } from './node.ts';
+import { startNode, stopNode, stoppedNodes } from './node.ts';
 import { AUDIT_LOG, KUBECONFIG, STATE_DIR } from './paths.ts';
 import { isRunning, recordedNames } from './processes.ts';
 import type { Report } from './progress.ts';
@@ -76,6 +76,7 @@ export function bringUp(report: Report): Promise<Rig> {
     const running = runningRig();
     if (running !== null) {
       report('already running');
+      await startStoppedNodes(running, report);
       return running;
     }
     await installPackages(report);
@@ -94,6 +95,17 @@ export function bringUp(report: Report): Promise<Rig> {
     markComplete();
     return open(record);
   });
+}
+
+/** For a test that ended with a node off. */
+async function startStoppedNodes(rig: Rig, report: Report): Promise<void> {
+  const stopped = stoppedNodes();
+  for (const name of stopped) {
+    report(`starting ${name} again`);
+    await rig.startNode(name);
+  }
+  if (stopped.length > 0)
+    await waitUntil('both nodes', () => nodesReady((...args) => rig.kubectl(args)), NODE_WAIT);
 }
 
 function refuseOtherMachines(): void {
@@ -137,7 +149,7 @@ async function startAll(record: RigRecord, busybox: string, report: Report): Pro
   await Promise.all([
     proxy,
     startDns(binaries),
-    waitUntil('both nodes', () => nodesReady(kubectl), { timeoutMs: 60_000, intervalMs: 300 }),
+    waitUntil('both nodes', () => nodesReady(kubectl), NODE_WAIT),
     // Pods are refused until it is there.
     waitUntil(
       'the service account of the default namespace',
@@ -149,6 +161,8 @@ async function startAll(record: RigRecord, busybox: string, report: Report): Pro
     ),
   ]);
 }
+
+const NODE_WAIT = { timeoutMs: 60_000, intervalMs: 300 };
 
 type Kubectl = (...args: string[]) => Promise<string>;
 
