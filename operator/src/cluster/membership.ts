@@ -242,7 +242,10 @@ function planPromotion(situation: Situation): Step {
   return NOTHING;
 }
 
-/** Leaders move first; then all that leave are removed by one change, which the groups carry out one by one. */
+/**
+ * Those that are away or behind go first and one at a time, for the groups remove members in an order of their own: to
+ * lose a living one first would leave too few to do without the dead. Then leaders move, and the rest goes by one change.
+ */
 function planScaleDown(situation: Situation): Step {
   const { observed, current, leaders, members } = situation;
   const leaving = current.filter((member) => member.ordinal >= members);
@@ -262,6 +265,18 @@ function planScaleDown(situation: Situation): Step {
       'ScaleDownBlocked',
       `${names(weak)} would stay but ${weak.length === 1 ? 'is' : 'are'} not a caught-up voter in every group`,
     );
+  }
+  const failing = leaving.filter(
+    (member) => whyLost(situation, member) !== null || !caughtUpVoterEverywhere(leaders, member.memberId),
+  );
+  const first = failing.find((member) => leaders.every((view) => quorumWithout(view, member.memberId)));
+  if (first !== undefined) {
+    const why = `removing member ${first.ordinal}, which is away or behind`;
+    return doing('ScalingDown', why, change(situation, why, [removal(first)]));
+  }
+  if (failing.length > 0) {
+    const which = names(failing.map((member) => member.ordinal));
+    return blocked('ScaleDownBlocked', `without ${which} some group has no quorum`);
   }
   const who = names(leaving.map((member) => member.ordinal));
   const leads = leaving.some((member) => leaders.some((view) => view.leaderId === member.memberId));

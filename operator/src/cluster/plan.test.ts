@@ -404,9 +404,21 @@ describe('shrinking', () => {
       [],
     ],
     [
-      'goes on although one that leaves is silent',
+      'begins with the one that is silent, alone',
       { members: 3, rows: [...settledRows(4), { silent: true }] },
-      ['roster@7 103/3=removed 104/4=removed'],
+      ['roster@7 104/4=removed'],
+      [],
+    ],
+    [
+      'begins with the one whose volume is gone, alone',
+      { members: 1, rows: [{ as: 'leader' }, {}, { id: 900, rosterId: 102, empty: true }] },
+      ['roster@7 102/2=removed'],
+      [],
+    ],
+    [
+      'begins with the one that is behind',
+      { members: 3, rows: [...settledRows(3), { lag: 500 }, {}] },
+      ['roster@7 103/3=removed'],
       [],
     ],
     [

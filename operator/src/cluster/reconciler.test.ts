@@ -267,6 +267,21 @@ describe('a SyncCluster', () => {
     await until(world, settled(world, 3));
   });
 
+  it.each([
+    [1, [1]],
+    [1, [2]],
+    [3, [3]],
+    [3, [4]],
+    [1, [3, 1]],
+  ])('shrinks to %i although the volumes of %j, which leave, are gone', async (members, lost) => {
+    const world = new FakeWorld();
+    world.createCluster({ members: members === 3 || lost.length > 1 ? 5 : 3, shards: 1 });
+    await until(world, () => settled(world, world.cluster.spec.members)());
+    for (const ordinal of lost) world.loseVolume(ordinal);
+    world.edit({ members });
+    await until(world, settled(world, members));
+  });
+
   it('puts back a StatefulSet that somebody else scaled', async () => {
     const world = new FakeWorld();
     world.createCluster({ members: 3 });

@@ -23,7 +23,7 @@ export const ORPHAN = 'orphan';
 export interface ObjectStoreOptions {
   readonly directory: string;
   readonly kinds: KindRegistry;
-  /** Changes kept for watches. @default 4096 */
+  /** Changes kept for watches. @default 1024 */
   readonly historyLimit?: number;
   readonly onDamaged?: (path: string, reason: string) => void;
 }
@@ -48,7 +48,7 @@ export class ObjectStore {
     for (const kind of options.kinds.kinds) this.#objects.set(kind, new Map());
     for (const [kind, object] of loaded.objects) this.#of(kind).set(mapKey(keyOf(object)), object);
     this.#version = loaded.version;
-    this.history = new WatchHistory(loaded.version, options.historyLimit ?? 4096);
+    this.history = new WatchHistory(loaded.version, options.historyLimit ?? 1024);
   }
 
   get resourceVersion(): string {

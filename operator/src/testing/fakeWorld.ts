@@ -173,12 +173,14 @@ export class FakeWorld {
   #changeOneThing(group: FakeGroup): void {
     const { tombstones, members } = this.roster;
     const data = this.groups.filter(({ group: other }) => other > 0);
-    const gone = [...group.voters, ...group.learners].find(
+    const going = [...group.voters, ...group.learners].filter(
       ({ id }) =>
         tombstones.includes(id) &&
         (group.group > 0 ||
           !data.some((other) => [...other.voters, ...other.learners].some((m) => m.id === id))),
     );
+    // In the worst order: the living go first, and a group that is left without a quorum is so for good.
+    const gone = going.find(({ id }) => this.runs(id)) ?? going[0];
     if (gone !== undefined) {
       if (gone.id === group.leader) {
         group.leader = group.voters.find((voter) => voter.id !== gone.id && this.runs(voter.id))?.id ?? 0;
