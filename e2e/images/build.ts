@@ -7,7 +7,7 @@ import { type Builder, type BuilderName, findBuilder } from './builders.ts';
 import { PRODUCTS, type Product } from './products.ts';
 
 /** Where the operator looks for the images it was released with. */
-export const REPOSITORY = 'ghcr.io/synccluster';
+const REPOSITORY = 'ghcr.io/synccluster';
 export const DEFAULT_BASE = 'node:24-bookworm-slim';
 
 export interface ImagesOptions {
@@ -38,7 +38,7 @@ export interface BuiltImage {
 
 export const ROOT = resolve(import.meta.dirname, '../..');
 
-export function releaseVersion(): string {
+function releaseVersion(): string {
   return (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version;
 }
 

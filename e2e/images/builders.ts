@@ -5,7 +5,7 @@ import { run } from '../rig/command.ts';
 export const BUILDER_NAMES = ['docker', 'podman', 'buildah'] as const;
 export type BuilderName = (typeof BUILDER_NAMES)[number];
 
-export interface ImageBuild {
+interface ImageBuild {
   /** With its tag. */
   readonly name: string;
   readonly dockerfile: string;

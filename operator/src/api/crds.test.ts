@@ -123,6 +123,13 @@ describe('the custom resource definitions', () => {
     expect(await outdatedFiles(join(import.meta.dirname, '../../../crds'))).toEqual([]);
   });
 
+  it('are what stands in the chart, where they stay when it goes', async () => {
+    const folder = join(import.meta.dirname, '../../../charts/synccluster/templates/crds');
+    expect(await outdatedFiles(folder, 'template')).toEqual([]);
+    for (const text of crdFiles('template').values())
+      expect(text).toMatch(/^ {4}helm\.sh\/resource-policy: keep$/m);
+  });
+
   it('are found out of date when a file is missing or was edited', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'crds-'));
     try {
