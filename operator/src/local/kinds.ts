@@ -43,7 +43,7 @@ export const EVENTS = builtIn('events.k8s.io/v1', 'Event', 'events');
 export const ROLES = builtIn('rbac.authorization.k8s.io/v1', 'Role', 'roles');
 export const ROLE_BINDINGS = builtIn('rbac.authorization.k8s.io/v1', 'RoleBinding', 'rolebindings');
 
-export const BUILT_IN_KINDS: readonly Kind[] = [
+const BUILT_IN_KINDS: readonly Kind[] = [
   PODS,
   CLAIMS,
   CONFIG_MAPS,
@@ -61,7 +61,7 @@ export const BUILT_IN_KINDS: readonly Kind[] = [
 ];
 
 /** The kinds a CustomResourceDefinition defines, one per served version. */
-export function customKinds(definition: unknown): Kind[] {
+function customKinds(definition: unknown): Kind[] {
   const crd = definition as Json;
   const group = stringAt(crd, 'spec', 'group');
   const kind = stringAt(crd, 'spec', 'names', 'kind');

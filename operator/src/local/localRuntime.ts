@@ -45,7 +45,7 @@ export interface LocalRuntimeOptions {
   readonly singleAddress?: boolean;
 }
 
-export const DEFAULT_PROGRAMS: ProgramMap = {
+const DEFAULT_PROGRAMS: ProgramMap = {
   'synccluster-node': [join(import.meta.dirname, '../../../node/dist/main.js')],
   'synccluster-bench': [join(import.meta.dirname, '../../../bench/dist/main.js')],
 };

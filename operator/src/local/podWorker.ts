@@ -9,7 +9,7 @@ import { isDeleting, keyOf, type StoredObject } from './objects.ts';
 import type { PodAddress, PodAddresses } from './podAddress.ts';
 import { invocationOf, type ProgramMap } from './podEnvironment.ts';
 import { type Exit, PodProcess, RUNTIME_VARIABLE, readRecord } from './podProcess.ts';
-import { type Condition, podHasEnded, podIsReady, transitioned } from './podState.ts';
+import { type ContainerState, podHasEnded, podIsReady, podStatus } from './podState.ts';
 import { mountVolumes, NotYet, refreshVolumes, removePodFolder } from './podVolumes.ts';
 import { Prober, probeOf } from './probe.ts';
 
@@ -46,12 +46,6 @@ export interface PodWorkerContext {
   /** Variables every pod gets, such as where the hosts file is. */
   environment(pod: StoredObject): Readonly<Record<string, string>>;
 }
-
-/** What the container is doing, as `containerStatuses[].state` tells it. */
-type ContainerState =
-  | { readonly waiting: { readonly reason: string; readonly message?: string } }
-  | { readonly running: { readonly startedAt: string } }
-  | { readonly terminated: JsonObject };
 
 /**
  * One pod: starts its program, restarts it with back-off, probes it, ends it, and keeps the pod's status. At most one
@@ -405,42 +399,19 @@ export class PodWorker {
     const { store, logger } = this.#context;
     const live = store.get(PODS, keyOf(this.#pod));
     if (live === null || live.metadata.uid !== this.uid) return;
-    const now = timestamp(0);
-    const address = this.#process?.record.address;
-    const everStarted = address !== undefined || this.#restarts > 0 || ended !== undefined;
-    const waiting = 'waiting' in this.#state ? this.#state.waiting : null;
-    const scheduled = waiting?.reason !== 'Unschedulable';
-    const yes = (type: string, value: boolean): Condition => ({ type, status: value ? 'True' : 'False' });
-    const conditions: Condition[] = [
-      scheduled || waiting === null
-        ? yes('PodScheduled', true)
-        : { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: waiting.message ?? '' },
-      yes('Initialized', everStarted),
-      yes('ContainersReady', this.#ready),
-      yes('Ready', this.#ready),
-    ];
-    const container = this.#container();
-    const startTime = stringAt(live, 'status', 'startTime') ?? (everStarted ? now : undefined);
-    const status: JsonObject = {
-      phase: ended ?? (everStarted ? 'Running' : 'Pending'),
-      hostIP: '127.0.0.1',
-      ...(address === undefined ? {} : { podIP: address.host, podIPs: [{ ip: address.host }] }),
-      ...(startTime === undefined ? {} : { startTime }),
-      qosClass: 'BestEffort',
-      conditions: transitioned(live, conditions, now),
-      containerStatuses: [
-        {
-          name: stringAt(container, 'name') ?? '',
-          image: stringAt(container, 'image') ?? '',
-          imageID: '',
-          ready: this.#ready,
-          started: this.#started,
-          restartCount: this.#restarts,
-          state: scheduled ? this.#state : { waiting: { reason: 'ContainerCreating' } },
-          lastState: this.#last === null ? {} : { terminated: this.#last },
-        },
-      ],
-    };
+    const status = podStatus(
+      live,
+      {
+        host: this.#process?.record.address.host ?? null,
+        state: this.#state,
+        last: this.#last,
+        restarts: this.#restarts,
+        started: this.#started,
+        ready: this.#ready,
+        ended: ended ?? null,
+      },
+      timestamp(0),
+    );
     try {
       const { resourceVersion: _, ...metadata } = live.metadata;
       store.updateStatus(PODS, { ...live, metadata, status }, MANAGER);
@@ -456,6 +427,6 @@ export class PodWorker {
   }
 }
 
-export function logFileOf(directory: string, pod: StoredObject): string {
+function logFileOf(directory: string, pod: StoredObject): string {
   return join(directory, 'logs', pod.metadata.namespace, `${pod.metadata.name}.log`);
 }

@@ -36,7 +36,7 @@ function portOf(container: Json, port: Json | undefined): number {
 }
 
 /** Null: success; else why not. Never throws. */
-export function probeOnce(probe: Probe, host: string): Promise<string | null> {
+function probeOnce(probe: Probe, host: string): Promise<string | null> {
   return new Promise((resolve) => {
     const request = get(
       { host, port: probe.port, path: probe.path, agent: false, timeout: probe.timeoutMs },
