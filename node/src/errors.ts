@@ -30,3 +30,8 @@ export class MemberError extends Error {
     this.detail = options.detail ?? 0;
   }
 }
+
+/** A core found its own state impossible, whatever the input was that brought it to light: the member must stop. */
+export function isInvariant(error: unknown): boolean {
+  return error instanceof Error && error.name === 'InvariantError';
+}

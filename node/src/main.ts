@@ -93,7 +93,7 @@ async function main(): Promise<void> {
       resolve: makeResolver(config.hostsFile),
       logger,
     },
-    member,
+    member.peers,
   );
   member.start(transport);
   const clients = await startClientServer({ host, port: config.clientPort, member, logger });

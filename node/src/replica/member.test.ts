@@ -55,7 +55,7 @@ describe('founding', () => {
   it('lets only one of two clusters have a member that both call at once', async () => {
     cluster = new MemberCluster();
     const member = await cluster.start(0);
-    const outcomes = await Promise.allSettled([member.admit('one'), member.admit('two')]);
+    const outcomes = await Promise.allSettled([member.peers.admit('one'), member.peers.admit('two')]);
     expect(outcomes.map((o) => o.status)).toEqual(['fulfilled', 'rejected']);
     expect([member.clusterId, member.options.storage.identity.clusterId]).toEqual(['one', 'one']);
   });
@@ -247,11 +247,13 @@ describe('input of peers', () => {
     const frames = new Uint8Array([0, 0, 0, 1, 0xc1]);
     const token = member.local.id;
     // A request of its own that another member is to answer.
-    member.onHello({ id: peer, ordinal: 1 as never }, 'x:1');
-    expect(() => member.onMessage(peer, { kind: 'forward', token: 1, frame: frames })).not.toThrow();
-    expect(() => member.onMessage(peer, { kind: 'forwardReply', token, requests: [], frames })).not.toThrow();
+    member.peers.onHello({ id: peer, ordinal: 1 as never }, 'x:1');
+    expect(() => member.peers.onMessage(peer, { kind: 'forward', token: 1, frame: frames })).not.toThrow();
+    expect(() =>
+      member.peers.onMessage(peer, { kind: 'forwardReply', token, requests: [], frames }),
+    ).not.toThrow();
     for (const group of [40, 64, 1.5, -1]) {
-      member.onMessage(peer, {
+      member.peers.onMessage(peer, {
         kind: 'raft',
         group: group as never,
         message: { type: 'heartbeat', from: peer, to: member.self.id, term: 9, commit: 0, round: 0 } as never,

@@ -9,8 +9,9 @@ import {
 } from '@synccluster/client/protocol';
 import { FrameDecoder, FrameWriter, unpack } from '@synccluster/client/wire';
 import type { Logger } from 'pino';
+import { isInvariant } from '../errors.ts';
 import { appendReply, type Connection, nextConnectionId } from '../replica/connection.ts';
-import { isInvariant, type Member } from '../replica/member.ts';
+import type { Member } from '../replica/member.ts';
 
 /** Replies that a client does not read: above it this member stops reading its requests. */
 const UNREAD_BYTES = 4 * 1024 * 1024;

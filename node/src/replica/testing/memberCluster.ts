@@ -70,7 +70,7 @@ export class MemberCluster {
     });
     await member.open();
     this.members[ordinal] = member;
-    member.start(this.network.join(member));
+    member.start(this.network.join(member.peers));
     return member;
   }
 
