@@ -111,3 +111,9 @@ export function highestOrdinal(view: ClusterView): number {
 export function memberAt(observed: ObservedCluster, ordinal: number): ObservedMember | null {
   return observed.members.find((member) => member.ordinal === ordinal) ?? null;
 }
+
+/** `member 1`, `members 1, 2`: for people. */
+export function memberNames(ordinals: readonly number[]): string {
+  const sorted = [...ordinals].sort((a, b) => a - b);
+  return sorted.length === 1 ? `member ${sorted[0]}` : `members ${sorted.join(', ')}`;
+}

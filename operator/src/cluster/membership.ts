@@ -9,6 +9,7 @@ import {
   isVoter,
   type LeaderView,
   memberAt,
+  memberNames,
   quorumWithout,
 } from './groups.ts';
 import type { Roster, RosterMember } from './memberApi.ts';
@@ -93,10 +94,6 @@ function change(situation: Situation, why: string, changes: readonly RosterChang
 function removal({ memberId, ordinal }: RosterMember): RosterChange {
   return { memberId, ordinal, target: 'removed' };
 }
-function names(ordinals: readonly number[]): string {
-  const sorted = [...ordinals].sort((a, b) => a - b);
-  return sorted.length === 1 ? `member ${sorted[0]}` : `members ${sorted.join(', ')}`;
-}
 /** Its id is spent: it was removed and may never come back. */
 function isSpent({ roster }: Situation, memberId: number): boolean {
   return (
@@ -143,7 +140,7 @@ function waitForRemoval(situation: Situation): Step {
   if (going.size === 0) return NOTHING;
   const ordinals = [...going.values()];
   const reason = ordinals.every((ordinal) => ordinal >= situation.members) ? 'ScalingDown' : 'Repairing';
-  return doing(reason, `${names(ordinals)} leaving the groups`);
+  return doing(reason, `${memberNames(ordinals)} leaving the groups`);
 }
 
 /** Learners count for nothing, so one that is not wanted, or whose volume is gone, goes without conditions. */
@@ -196,7 +193,7 @@ function planJoin(situation: Situation): Step {
     joining.push({ memberId: identity.memberId, ordinal, target: 'learner' });
   }
   if (joining.length === 0) return NOTHING;
-  const why = `${names(joining.map((member) => member.ordinal))} joining, without a vote yet`;
+  const why = `${memberNames(joining.map((member) => member.ordinal))} joining, without a vote yet`;
   return doing('ScalingUp', why, change(situation, why, joining));
 }
 function hasOrdinal({ status }: LeaderView, ordinal: number): boolean {
@@ -224,7 +221,7 @@ function planPromotion(situation: Situation): Step {
   const odd = (voters.length + ready.length) % 2 === 1;
   const promoted = missing.length === 0 || odd ? ready : ready.slice(0, -1);
   if (promoted.length > 0) {
-    const why = `${names(promoted.map((member) => member.ordinal))} caught up in every group: promoting`;
+    const why = `${memberNames(promoted.map((member) => member.ordinal))} caught up in every group: promoting`;
     return doing(
       'Promoting',
       why,
@@ -235,9 +232,10 @@ function planPromotion(situation: Situation): Step {
       ),
     );
   }
-  if (missing.length > 0) return doing('ScalingUp', `waiting for ${names(missing)} to join and catch up`);
+  if (missing.length > 0)
+    return doing('ScalingUp', `waiting for ${memberNames(missing)} to join and catch up`);
   if (pending.length > 0) {
-    return doing('Promoting', `${names(pending.map((member) => member.ordinal))} becoming voters`);
+    return doing('Promoting', `${memberNames(pending.map((member) => member.ordinal))} becoming voters`);
   }
   return NOTHING;
 }
@@ -263,7 +261,7 @@ function planScaleDown(situation: Situation): Step {
   if (weak.length > 0) {
     return blocked(
       'ScaleDownBlocked',
-      `${names(weak)} would stay but ${weak.length === 1 ? 'is' : 'are'} not a caught-up voter in every group`,
+      `${memberNames(weak)} would stay but ${weak.length === 1 ? 'is' : 'are'} not a caught-up voter in every group`,
     );
   }
   const failing = leaving.filter(
@@ -275,10 +273,10 @@ function planScaleDown(situation: Situation): Step {
     return doing('ScalingDown', why, change(situation, why, [removal(first)]));
   }
   if (failing.length > 0) {
-    const which = names(failing.map((member) => member.ordinal));
+    const which = memberNames(failing.map((member) => member.ordinal));
     return blocked('ScaleDownBlocked', `without ${which} some group has no quorum`);
   }
-  const who = names(leaving.map((member) => member.ordinal));
+  const who = memberNames(leaving.map((member) => member.ordinal));
   const leads = leaving.some((member) => leaders.some((view) => view.leaderId === member.memberId));
   if (leads) {
     // All of them at once, or the leaderships would wander among those that leave.

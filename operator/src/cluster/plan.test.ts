@@ -668,6 +668,13 @@ describe('the status', () => {
       'False AllMembersHealthy',
     ],
     [
+      'a first member that leads already and is not quite ready',
+      { rows: [{ as: 'leader', unready: true }, EMPTY, EMPTY] },
+      'False NoReadyMember',
+      'True ScalingUp',
+      'False AllMembersHealthy',
+    ],
+    [
       'pods that start for the first time',
       { identity: null, rows: [EMPTY, { ...EMPTY, silent: true }, { ...EMPTY, silent: true }] },
       'False WaitingForVolumes',

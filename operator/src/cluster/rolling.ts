@@ -2,7 +2,14 @@ import type { PodTemplate } from '../api/kinds.ts';
 import { ANNOTATIONS } from '../desired/names.ts';
 import { buildTemplate, MEMBER_CONTAINER, memberImage, templateHash } from '../desired/statefulSet.ts';
 import { blocked, doing, NOTHING, type Step } from './actions.ts';
-import { allLeaders, type ClusterView, caughtUpVoterEverywhere, memberAt, quorumWithout } from './groups.ts';
+import {
+  allLeaders,
+  type ClusterView,
+  caughtUpVoterEverywhere,
+  memberAt,
+  memberNames,
+  quorumWithout,
+} from './groups.ts';
 import type { ObservedCluster, ObservedPod } from './observed.ts';
 
 /** A voter in every group, caught up, and ready to Kubernetes too. */
@@ -46,7 +53,7 @@ export function planTemplate(
   if (mendable) return fresh();
   return {
     template: live,
-    waits: `the new pod template waits until members ${unhealthy.join(', ')} are healthy`,
+    waits: `the new pod template waits for ${memberNames(unhealthy)} to be healthy`,
   };
 }
 
@@ -77,7 +84,7 @@ export function planRestart(observed: ObservedCluster, view: ClusterView, settle
   if (first !== undefined) {
     const alone = outdated.find((pod) => unhealthy.length === 1 && pod.ordinal === first);
     if (alone !== undefined) return doing('Restarting', progress, deletion(alone, 'new pod template'));
-    return doing('Restarting', `${progress}; waiting for members ${unhealthy.join(', ')}`);
+    return doing('Restarting', `${progress}; waiting for ${memberNames(unhealthy)}`);
   }
   return restartOne(observed, view, outdated, progress);
 }

@@ -135,7 +135,9 @@ function degraded(observed: ObservedCluster, plan: Plan): Judgement {
       const status = memberAt(observed, ordinal)?.status;
       // Promoted so lately that it has not read of it itself: it was never a voter that could have been lost.
       const isNew = status?.groups.some((group) => group.membership !== 'voter') === true;
-      return pod === undefined || pod.terminating || (status?.ready !== true && !isNew);
+      // What leads is at work, such as the first member while it hands out the slots of the data groups.
+      const leads = status?.groups.some((group) => group.role === 'leader') === true;
+      return pod === undefined || pod.terminating || (status?.ready !== true && !isNew && !leads);
     });
   if (away.length > 0) {
     const which = away.map(({ ordinal }) => ordinal).sort((a, b) => a - b);
