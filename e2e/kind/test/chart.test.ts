@@ -1,0 +1,146 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const CHART = join(ROOT, 'charts/synccluster');
+const text = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+
+describe('the Grafana dashboard', () => {
+  const dashboard = JSON.parse(text('charts/synccluster/files/dashboard.json')) as {
+    panels: {
+      title: string;
+      type: string;
+      targets?: { expr: string }[];
+      gridPos: Record<'x' | 'w', number>;
+    }[];
+  };
+  const sources = [
+    'node/src/metrics.ts',
+    'node/src/http/listener.ts',
+    'operator/src/runtime/metrics.ts',
+    'operator/src/main.ts',
+  ];
+  const defined = new Set(
+    sources.flatMap((path) =>
+      [...text(path).matchAll(/'((?:synccluster|process)_[a-z0-9_]+)'/g)].map(([, name]) => name),
+    ),
+  );
+
+  it('asks only for metrics that members and operators have', () => {
+    const asked = dashboard.panels
+      .flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))
+      .flatMap((expr) => expr.match(/\b(?:synccluster|process)_[a-z0-9_]+/g) ?? [])
+      .map((name) => name.replace(/_(?:bucket|count|sum)$/, ''));
+    expect(asked.length).toBeGreaterThan(30);
+    expect(asked.filter((name) => !defined.has(name))).toEqual([]);
+  });
+
+  it('shows every metric of a member', () => {
+    const shown = JSON.stringify(dashboard);
+    const members = [...text('node/src/metrics.ts').matchAll(/'(synccluster_[a-z0-9_]+)'/g)].map(
+      ([, name = '']) => name,
+    );
+    expect(members.filter((name) => !shown.includes(name))).toEqual([]);
+  });
+
+  it('fits its grid, and every panel asks something', () => {
+    expect(dashboard.panels.filter(({ gridPos }) => gridPos.x + gridPos.w > 24)).toEqual([]);
+    expect(dashboard.panels.filter(({ type, targets }) => type !== 'row' && !targets?.length)).toEqual([]);
+  });
+});
+
+describe('the chart', () => {
+  it('has the version that is released', () => {
+    const { version } = JSON.parse(text('package.json')) as { version: string };
+    const chart = text('charts/synccluster/Chart.yaml');
+    expect(chart).toContain(`\nversion: ${version}\n`);
+    expect(chart).toContain(`\nappVersion: ${version}\n`);
+    expect(text('operator/src/desired/images.ts')).toContain(`RELEASE = '${version}'`);
+  });
+
+  it('names no Secret in any rule', () => {
+    const templates = ['_helpers.tpl', 'rbac.yaml', 'aggregated-roles.yaml'].map((name) =>
+      text(`charts/synccluster/templates/${name}`),
+    );
+    for (const template of templates)
+      expect(template).not.toMatch(/secrets|'\*'|"\*"|\[\*\]|escalate\]|bind\]/);
+  });
+});
+
+const helm = findHelm();
+
+/** On the PATH, or the one that the rig builds. */
+function findHelm(): string | null {
+  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'synccluster-e2e/bin');
+  const built = existsSync(cache) ? readdirSync(cache).filter((name) => name.startsWith('helm-')) : [];
+  for (const candidate of ['helm', ...built.map((name) => join(cache, name, 'helm'))]) {
+    try {
+      execFileSync(candidate, ['version'], { stdio: 'ignore' });
+      return candidate;
+    } catch {
+      // The next one.
+    }
+  }
+  return null;
+}
+
+function template(...args: string[]): string {
+  return execFileSync(helm ?? '', ['template', 'synccluster', CHART, '--namespace', 'system', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  }).toString();
+}
+const kinds = (rendered: string) => [...rendered.matchAll(/^kind: (\w+)$/gm)].map(([, kind]) => kind);
+
+describe.skipIf(helm === null)('the chart, rendered', () => {
+  it('is found without fault by Helm', () => {
+    execFileSync(helm ?? '', ['lint', '--strict', CHART], { stdio: 'pipe' });
+  });
+
+  it('holds the very definitions that stand in crds/', () => {
+    const rendered = template();
+    for (const name of readdirSync(join(ROOT, 'crds'))) {
+      const spec = text(`crds/${name}`).split(/^spec:$/m)[1] ?? '';
+      expect(spec.length).toBeGreaterThan(1000);
+      expect(rendered).toContain(spec.trimEnd());
+    }
+    expect(template('--set', 'crds.install=false')).not.toContain('CustomResourceDefinition');
+  });
+
+  it('grants rights in the listed namespaces only', () => {
+    const everywhere = kinds(template('--set', 'rbac.aggregate=false'));
+    expect(everywhere.filter((kind) => kind === 'ClusterRole')).toHaveLength(1);
+    const listed = template('--set', 'rbac.aggregate=false,namespaces={shop,billing}');
+    expect(listed).not.toContain('ClusterRole');
+    expect(listed).toContain('--namespaces=shop,billing');
+    expect(kinds(listed).filter((kind) => kind === 'Role')).toHaveLength(3);
+  });
+
+  it.each([
+    ['networkPolicy.enabled=true', 'NetworkPolicy', 1],
+    ['podMonitor.enabled=true', 'PodMonitor', 2],
+    ['podMonitor.enabled=true,podMonitor.members=false', 'PodMonitor', 1],
+    ['dashboard.enabled=true', 'ConfigMap', 1],
+    ['replicas=2', 'PodDisruptionBudget', 1],
+    ['replicas=1', 'PodDisruptionBudget', 0],
+  ])('with %s has so many of %s: %i', (values, kind, count) => {
+    expect(kinds(template('--set', values)).filter((each) => each === kind)).toHaveLength(count);
+  });
+
+  it.each([
+    'replicas=nonsense',
+    'replicas=0',
+    'replica=2',
+    'namespaces={Not_A_Name}',
+    'logLevel=loud',
+    'image.pullPolicy=Sometimes',
+    'resources.request.cpu=1',
+    'podMonitor.interval=often',
+    'networkPolicy.apiServerPorts={70000}',
+    'commonLabels.app\\.kubernetes\\.io/name=other',
+  ])('refuses %s', (value) => {
+    expect(() => template('--set', value)).toThrow(/specifications of the schema/);
+  });
+});
