@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CONFIG_MAPS, type ConfigMap, JOBS, STATEFUL_SETS } from '../api/kinds.ts';
 import { KubeError, type KubeObject, type WatchEvent } from '../runtime/kube.ts';
+import { VirtualClock } from '../testing/virtualClock.ts';
 import { EventRecorder } from './eventRecorder.ts';
 import { KubernetesKube } from './kubernetesKube.ts';
 import {
@@ -21,17 +22,18 @@ afterEach(async () => {
 
 async function start(
   answer: Answer,
-  options: { watchSilenceMs?: number; pageSize?: number } = {},
+  options: { watchSilenceMs?: number; pageSize?: number; clock?: VirtualClock } = {},
 ): Promise<{ server: TestServer; kube: KubernetesKube }> {
   const server = await startTestServer(answer);
-  const client = clientOf(server);
+  const { clock, ...rest } = options;
+  const client = clientOf(server, clock === undefined ? {} : { clock });
   closers.push(
     () => client.close(),
     () => server.close(),
   );
   const logger = { info() {}, warn() {}, error() {}, child: () => logger };
   const events = new EventRecorder({ client, logger, instance: 'test' });
-  return { server, kube: new KubernetesKube({ client, events, ...options }) };
+  return { server, kube: new KubernetesKube({ client, events, ...rest }) };
 }
 
 const key = { namespace: 'ns', name: 'a' };
@@ -309,20 +311,29 @@ describe('watches', () => {
     await expect.poll(() => server.connections()).toBe(0);
   });
 
-  it('are not silent while what came is being worked on', async () => {
+  it('are not silent while events keep coming, nor while one is being worked on', async () => {
+    const clock = new VirtualClock();
+    let next: () => void = () => {};
     const { kube } = await start(
-      (_, response) => {
+      async (_, response) => {
         begin(response);
-        response.end(line('ADDED', configMap('6')) + line('ADDED', configMap('7')));
+        for (let version = 6; version < 16; version++) {
+          response.write(line('ADDED', configMap(`${version}`)));
+          await new Promise<void>((resolve) => {
+            next = resolve;
+          });
+        }
+        response.end();
       },
-      { watchSilenceMs: 30 },
+      { watchSilenceMs: 60_000, clock },
     );
     let seen = 0;
     for await (const _ of kube.watch(CONFIG_MAPS, {}, '5', forever)) {
-      seen++;
-      await new Promise((resolve) => setTimeout(resolve, 60));
+      // Longer than the silence that is borne: it counts only while something is waited for.
+      await clock.advance(seen++ % 2 === 0 ? 40_000 : 90_000);
+      next();
     }
-    expect(seen).toBe(2);
+    expect(seen).toBe(10);
   });
 
   it('tell when there is no server, or a refusal', async () => {

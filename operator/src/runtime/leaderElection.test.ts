@@ -283,6 +283,33 @@ describe('LeaderElection', () => {
     expect(server.lease?.spec?.holderIdentity).toBeUndefined();
   });
 
+  it('counts its deadline from before the renewal was sent, not from its answer', async () => {
+    const [server, clock] = [new LeaseServer(), new VirtualClock()];
+    const a = candidate(server, clock, 'a');
+    await a.acquired;
+    a.client.fate = () => ({ delayMs: 6_000, lost: null });
+    // Sent at 2000, answered at 8000; whatever follows gets no answer.
+    await clock.advance(7_000);
+    a.client.fate = HANGS;
+    await clock.advance(4_900);
+    expect(a.lost).toEqual([]);
+    await clock.advance(200);
+    expect(a.lost).toHaveLength(1);
+  });
+
+  it('is nobody’s after a release during a renewal', async () => {
+    const [server, clock] = [new LeaseServer(), new VirtualClock()];
+    const a = candidate(server, clock, 'a');
+    await a.acquired;
+    a.client.fate = () => ({ delayMs: 1_000, lost: null });
+    await clock.advance(2_100);
+    const released = a.election.release();
+    await clock.advance(10_000);
+    await released;
+    expect(server.lease?.spec?.holderIdentity).toBeUndefined();
+    expect(server.lease?.spec?.leaseDurationSeconds).toBe(1);
+  });
+
   it('refuses times that cannot work', () => {
     const [server, clock] = [new LeaseServer(), new VirtualClock()];
     for (const times of [
