@@ -338,4 +338,61 @@ describe('a SyncCluster', () => {
     const told = world.kube.events.filter(({ reason }) => reason === 'Refused');
     expect(told).toMatchObject([{ type: 'Warning', note: expect.stringContaining('quota exceeded') }]);
   });
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])('settles after whatever happened to it (seed %i)', async (seed) => {
+    const world = new FakeWorld();
+    world.createCluster({ members: 3, shards: 1 });
+    await until(world, settled(world, 3));
+    const random = sequence(seed);
+    for (let round = 0; round < 15; round++) {
+      disturb(world, random);
+      for (let rest = random(12); rest > 0; rest--) {
+        await pass(world);
+        world.step();
+      }
+    }
+    world.down.clear();
+    await until(world, settled(world, world.cluster.spec.members), () => {});
+    expect(world.foundings).toBe(1);
+  });
 });
+
+/** Whole numbers below `limit`, the same for the same seed. */
+function sequence(seed: number): (limit: number) => number {
+  let state = seed;
+  return (limit) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+    return (state >> 8) % limit;
+  };
+}
+
+function disturb(world: FakeWorld, random: (limit: number) => number): void {
+  const ordinal = random(world.replicas);
+  const disturbances: (() => void)[] = [
+    () => world.edit({ members: [1, 3, 5][random(3)] }),
+    () => world.edit({ members: [1, 3, 5][random(3)] }),
+    () => world.edit({ logLevel: ['info', 'warn', 'debug'][random(3)] }),
+    () => world.down.add(ordinal),
+    () => world.down.clear(),
+    () => {
+      // One volume of three or more whole ones: what a cluster must survive.
+      if (canLoseOne(world)) world.loseVolume(ordinal);
+    },
+    () => world.kube.remove(CONFIG_MAPS, { namespace: 'test', name: `${NAME}-identity` }),
+    () => {
+      const set = world.kube.peek(STATEFUL_SETS, world.key);
+      if (set !== null) world.kube.put({ ...set, spec: { ...set.spec, replicas: random(7) + 1 } });
+    },
+  ];
+  disturbances[random(disturbances.length)]?.();
+}
+
+function canLoseOne(world: FakeWorld): boolean {
+  const [first] = world.voterOrdinals;
+  const whole = world.groups.every((group) => group.voters.every((voter) => world.runs(voter.id)));
+  const still =
+    world.groups.every((group) => group.learners.length === 0) &&
+    world.voterOrdinals.every((voters) => voters.join() === first?.join()) &&
+    world.roster.members.length === first?.length;
+  return whole && still && (first?.length ?? 0) >= 3;
+}
