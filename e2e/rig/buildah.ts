@@ -47,38 +47,3 @@ export async function imageFromRoot({ name, rootDir, env, command, archive }: Ro
     await buildah('commit', '--quiet', '--format', 'oci', container, `oci-archive:${archive}:${name}`);
   });
 }
-
-export interface ImageBuild {
-  readonly name: string;
-  readonly containerfile: string;
-  /** The folder that the file's COPY reads from. */
-  readonly context: string;
-  readonly buildArgs?: Readonly<Record<string, string>>;
-  /** OCI archives of the images that FROM names. */
-  readonly from: readonly string[];
-  /** OCI archive to write. */
-  readonly archive: string;
-}
-
-/** Builds a Containerfile without a registry, a daemon or a container runtime. */
-export async function buildImage(build: ImageBuild): Promise<void> {
-  await withBuildah(async (buildah) => {
-    for (const archive of build.from) await buildah('pull', '--quiet', `oci-archive:${archive}`);
-    const args = Object.entries(build.buildArgs ?? {}).flatMap(([key, value]) => [
-      '--build-arg',
-      `${key}=${value}`,
-    ]);
-    // Straight into the archive: a push would compress each layer, for nodes to expand it again.
-    const output = ['--file', build.containerfile, '--tag', `oci-archive:${build.archive}:${build.name}`];
-    await buildah(
-      'bud',
-      '--pull-never',
-      '--format',
-      'oci',
-      '--layers=false',
-      ...args,
-      ...output,
-      build.context,
-    );
-  });
-}

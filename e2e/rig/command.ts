@@ -9,6 +9,7 @@ export interface CommandOptions {
   readonly timeoutMs?: number;
   /** Called with each line of standard error. */
   readonly onErrorLine?: (line: string) => void;
+  readonly onOutputLine?: (line: string) => void;
 }
 
 export class CommandError extends Error {
@@ -18,6 +19,15 @@ export class CommandError extends Error {
     this.name = 'CommandError';
     this.stderr = stderr;
   }
+}
+
+function intoLines(onLine: (line: string) => void): (chunk: Buffer | string) => void {
+  let partial = '';
+  return (chunk) => {
+    const lines = (partial + String(chunk)).split('\n');
+    partial = lines.pop() ?? '';
+    for (const line of lines) onLine(line);
+  };
 }
 
 const KEPT_ERROR_BYTES = 64 * 1024;
@@ -35,14 +45,11 @@ export function run(program: string, args: readonly string[], options: CommandOp
     });
     const output: Buffer[] = [];
     let errors = '';
-    let partialLine = '';
     child.stdout?.on('data', (chunk: Buffer) => output.push(chunk));
+    if (options.onOutputLine !== undefined) child.stdout?.on('data', intoLines(options.onOutputLine));
+    if (options.onErrorLine !== undefined) child.stderr?.on('data', intoLines(options.onErrorLine));
     child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
       errors = (errors + chunk).slice(-KEPT_ERROR_BYTES);
-      if (options.onErrorLine === undefined) return;
-      const lines = (partialLine + chunk).split('\n');
-      partialLine = lines.pop() ?? '';
-      for (const line of lines) options.onErrorLine(line);
     });
     // A program that ends without reading its input would raise EPIPE here; its exit code says what went wrong.
     child.stdin?.on('error', () => {});

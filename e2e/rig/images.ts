@@ -59,6 +59,22 @@ export async function busyboxImage(report: Report): Promise<string> {
 }
 
 const DEBIAN_RELEASE = 'bookworm';
+const REPORT_INTERVAL_MS = 10_000;
+
+async function bootstrap(rootDir: string, report: Report): Promise<void> {
+  let step = '';
+  const timer = setInterval(() => report(`making the base image: ${step}`), REPORT_INTERVAL_MS);
+  try {
+    await run('debootstrap', ['--variant=minbase', DEBIAN_RELEASE, rootDir], {
+      onOutputLine: (line) => {
+        step = line.replace(/^I: /, '');
+      },
+    });
+  } finally {
+    clearInterval(timer);
+  }
+}
+
 const UNNEEDED = [
   'usr/share/doc',
   'usr/share/man',
@@ -78,7 +94,7 @@ export async function baseImage(report: Report): Promise<string> {
       `making the base image: Debian ${DEBIAN_RELEASE} and Node ${version}, once on this machine (about a minute)`,
     );
     const rootDir = join(made, 'root');
-    await run('debootstrap', ['--variant=minbase', DEBIAN_RELEASE, rootDir]);
+    await bootstrap(rootDir, report);
     for (const path of UNNEEDED) rmSync(join(rootDir, path), { recursive: true, force: true });
     for (const path of ['var/cache/apt/archives/partial', 'var/lib/apt/lists/partial', 'var/log'])
       mkdirSync(join(rootDir, path), { recursive: true });
