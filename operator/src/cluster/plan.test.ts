@@ -785,6 +785,12 @@ describe('the status', () => {
     ]);
   });
 
+  it('counts no pod as ready that the StatefulSet has no place for any more', () => {
+    const left: Row = { rosterId: null, as: 'none' };
+    const { status } = conditions({ members: 1, replicas: 1, rows: [{ as: 'leader' }, left, {}] });
+    expect(status).toMatchObject({ replicas: 3, readyReplicas: 1 });
+  });
+
   it('keeps the time of a condition until its status changes', () => {
     const observed = observe({ rows: settledRows(3) });
     const at = (cluster: ObservedCluster['cluster'], world: World, now: string) => {

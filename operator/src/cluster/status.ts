@@ -11,7 +11,7 @@ import {
   lagOf,
   memberAt,
 } from './groups.ts';
-import type { ObservedCluster } from './observed.ts';
+import type { ObservedCluster, ObservedPod } from './observed.ts';
 import type { Plan } from './plan.ts';
 
 /** `now` is used for conditions that changed; the others keep the time they have. */
@@ -150,7 +150,11 @@ function degraded(observed: ObservedCluster, plan: Plan): Judgement {
 }
 
 function isPodReady(observed: ObservedCluster, ordinal: number): boolean {
-  return observed.pods.some((pod) => pod.ordinal === ordinal && pod.ready && !pod.terminating);
+  return observed.pods.some((pod) => pod.ordinal === ordinal && pod.ready && !isGoing(observed, pod));
+}
+/** Above the replicas, a pod is as good as gone: what was read of it may be older than its end. */
+function isGoing({ statefulSet }: ObservedCluster, pod: ObservedPod): boolean {
+  return pod.terminating || pod.ordinal >= (statefulSet?.spec.replicas ?? 0);
 }
 
 function summaries(observed: ObservedCluster, view: ClusterView): MemberSummary[] {
@@ -184,7 +188,7 @@ function problem(observed: ObservedCluster, ordinal: number): string {
   const pod = observed.pods.find((candidate) => candidate.ordinal === ordinal);
   const member = memberAt(observed, ordinal);
   if (pod === undefined) return 'its pod does not exist';
-  if (pod.terminating) return 'its pod is being deleted';
+  if (isGoing(observed, pod)) return 'its pod is being deleted';
   if (pod.stuck !== null) return pod.stuck;
   if (member?.identity == null) return 'it does not answer';
   if (member.identity.damaged !== null) return `damaged: ${member.identity.damaged}`;
