@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { describe, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { CONFIG_MAPS } from '../../api/kinds.ts';
+import { SYNC_CLUSTERS, type SyncCluster } from '../../api/syncCluster.ts';
 import { ApiClient } from '../../kubernetes/apiClient.ts';
 import { loadKubeConfig } from '../../kubernetes/connect.ts';
 import { EventRecorder } from '../../kubernetes/eventRecorder.ts';
@@ -39,21 +41,23 @@ if (kubeconfig === undefined || kubeconfig === '') {
     await applyDefinitions(client);
     const run = `sc-contract-${randomBytes(4).toString('hex')}`;
     const namespaces: string[] = [];
+    const namespace = async () => {
+      const name = `${run}-${namespaces.length}`;
+      namespaces.push(name);
+      await client.json({
+        method: 'POST',
+        path: collectionPath(NAMESPACES, undefined),
+        body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name } },
+      });
+      return name;
+    };
+    await collectsGarbage(kube, await namespace());
     return {
       kube,
       other: new KubernetesKube({ client, events, fieldManager: 'somebody-else' }),
       // Before any kind of ours was defined.
       ancientVersion: '1',
-      async namespace() {
-        const name = `${run}-${namespaces.length}`;
-        namespaces.push(name);
-        await client.json({
-          method: 'POST',
-          path: collectionPath(NAMESPACES, undefined),
-          body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name } },
-        });
-        return name;
-      },
+      namespace,
       async close() {
         for (const name of namespaces)
           await client.json({ method: 'DELETE', path: objectPath(NAMESPACES, { namespace: '', name }) });
@@ -61,6 +65,31 @@ if (kubeconfig === undefined || kubeconfig === '') {
       },
     };
   });
+}
+
+/** The garbage collector learns of new kinds only every 30 s: until then what they own outlives them. */
+async function collectsGarbage(kube: KubernetesKube, namespace: string): Promise<void> {
+  const key = { namespace, name: 'collected' };
+  const { uid = '' } = (
+    await kube.create(SYNC_CLUSTERS, {
+      apiVersion: SYNC_CLUSTERS.apiVersion,
+      kind: SYNC_CLUSTERS.kind,
+      metadata: key,
+      spec: {},
+    } as SyncCluster)
+  ).metadata;
+  const { apiVersion, kind } = SYNC_CLUSTERS;
+  await kube.create(CONFIG_MAPS, {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { ...key, ownerReferences: [{ apiVersion, kind, name: key.name, uid }] },
+  });
+  await kube.delete(SYNC_CLUSTERS, key);
+  const deadline = Date.now() + DEADLINE_MS;
+  while ((await kube.get(CONFIG_MAPS, key)) !== null) {
+    if (Date.now() > deadline) throw new Error('what a SyncCluster owns is not collected after it is gone');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
 }
 
 /** As the chart would, and waits until the server serves them. */

@@ -33,6 +33,8 @@ const CLUSTERS: Resource<Cluster> = {
 };
 const SETS: Resource<Set> = { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets' };
 const DEADLINE_MS = 15_000;
+/** A real server takes its time until it serves and collects new kinds. */
+const SETUP_MS = 180_000;
 const OTHER_UID = '11111111-1111-4111-8111-111111111111';
 
 /**
@@ -46,7 +48,7 @@ export function kubeContract(name: string, makePort: () => Promise<ContractPort>
     beforeAll(async () => {
       port = await makePort();
       kube = port.kube;
-    });
+    }, SETUP_MS);
     afterAll(() => port.close());
 
     const configMap = (namespace: string, name: string, data: Record<string, string>): ConfigMap => ({
