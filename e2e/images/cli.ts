@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { installPackages } from '../rig/debian.ts';
 import { baseImage } from '../rig/images.ts';
 import { timedReport } from '../rig/progress.ts';
 import { BASE_IMAGE } from '../rig/settings.ts';
@@ -123,6 +124,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const report = timedReport();
   try {
+    if (request.ownBase) await installPackages(report);
     const baseArchive = request.ownBase ? await baseImage(report) : request.options.baseArchive;
     const images = await buildImages({ ...request.options, baseArchive }, report);
     process.stdout.write(`${table(images)}\n`);

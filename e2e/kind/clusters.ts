@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildImages, defaultOptions, ROOT } from '../images/build.ts';
 import { run } from '../rig/command.ts';
+import { installPackages } from '../rig/debian.ts';
+import { baseImage } from '../rig/images.ts';
 import type { Report } from '../rig/progress.ts';
 import { bringUp } from '../rig/rig.ts';
 import { BASE_IMAGE } from '../rig/settings.ts';
@@ -74,27 +76,25 @@ export async function deleteKindCluster(report: Report): Promise<void> {
 
 /** The cluster that needs no Docker, started unless it runs, with the images of this checkout. */
 export async function rigCluster(report: Report): Promise<ClusterAccess> {
-  const rig = await bringUp(report);
   const archiveDir = mkdtempSync(join(tmpdir(), 'synccluster-archives-'));
   try {
+    await installPackages(report);
     const images = await buildImages(
       {
         ...defaultOptions(),
         builder: 'buildah',
         baseImage: BASE_IMAGE,
-        baseArchive: rig.baseImage,
+        baseArchive: await baseImage(report),
         archiveDir,
       },
       report,
     );
+    const rig = await bringUp(report);
     report('loading the images into the nodes');
     for (const { archive } of images) if (archive !== null) await rig.loadImage(archive);
+    const { kubectl = '', helm = '' } = rig.binaries;
+    return { kubeconfig: rig.kubeconfig, kubectl, helm };
   } finally {
     rmSync(archiveDir, { recursive: true, force: true });
   }
-  return {
-    kubeconfig: rig.kubeconfig,
-    kubectl: rig.binaries['kubectl'] ?? '',
-    helm: rig.binaries['helm'] ?? '',
-  };
 }
