@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { crds } from '../api/crds.ts';
 import { KubeError, type KubePort } from '../runtime/kube.ts';
 import { ClaimController } from './claimController.ts';
@@ -46,8 +47,8 @@ export interface LocalRuntimeOptions {
 }
 
 const DEFAULT_PROGRAMS: ProgramMap = {
-  'synccluster-node': [join(import.meta.dirname, '../../../node/dist/main.js')],
-  'synccluster-bench': [join(import.meta.dirname, '../../../bench/dist/main.js')],
+  'synccluster-node': [fileURLToPath(import.meta.resolve('@synccluster/node/main'))],
+  'synccluster-bench': [fileURLToPath(import.meta.resolve('@synccluster/bench/main'))],
 };
 
 export async function startLocalRuntime(options: LocalRuntimeOptions): Promise<LocalRuntime> {

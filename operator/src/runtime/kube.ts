@@ -1,6 +1,6 @@
-import type { Key, KubeObject, ObjectMeta, OwnerReference, Resource } from '../api/meta.ts';
+import type { Key, KubeObject, Resource } from '../api/meta.ts';
 
-export type { Key, KubeObject, ObjectMeta, OwnerReference, Resource };
+export type { Key, KubeObject, Resource };
 
 export interface Selector {
   /** Absent: all namespaces. */
