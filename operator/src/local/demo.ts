@@ -83,7 +83,8 @@ class Demo {
       shown = line;
       return isSettled(now, members) ? now : null;
     });
-    const voters = cluster.status?.memberStatuses?.filter((member) => member.role === 'Voter').length ?? 0;
+    const table = cluster.status?.memberStatuses ?? [];
+    const voters = table.filter(({ role }) => role === 'Voter' || role === 'Leader').length;
     say(`  ✓ ${voters} voters, all ready; coordination led by ${cluster.status?.leader ?? 'nobody'}`);
   }
 
