@@ -66,7 +66,7 @@ export function assemble(root: string, product: Product, out: string): { readonl
     if (seen.has(folder)) return;
     seen.add(folder);
     const isOurs = !relative(root, folder).split('/').includes('node_modules');
-    copyFolder(folder, isOurs ? keepOurs : keepOthers);
+    copyFolder(folder, isOurs ? keepOurs(folder) : keepOthers);
     const { dependencies = {}, optionalDependencies = {} } = manifestOf(folder);
     for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
       // Types, by the habit of some packages.
@@ -107,10 +107,14 @@ export function assemble(root: string, product: Product, out: string): { readonl
   return { bytes };
 }
 
-/** Of a workspace that another one depends on. */
-function keepOurs(path: string, isFolder: boolean): boolean {
-  if (path === 'package.json' || path === 'dist') return true;
-  return path.startsWith('dist/') && (isFolder || path.endsWith('.js'));
+/** Of a workspace that another one depends on: what is compiled from sources that still exist. */
+function keepOurs(folder: string): (path: string, isFolder: boolean) => boolean {
+  return (path, isFolder) => {
+    if (path === 'package.json' || path === 'dist') return true;
+    const source = /^dist\/(.*)\.js$/.exec(path)?.[1];
+    if (source !== undefined) return existsSync(join(folder, 'src', `${source}.ts`));
+    return isFolder && path.startsWith('dist/');
+  };
 }
 
 function keepOthers(path: string, isFolder: boolean): boolean {

@@ -36,6 +36,9 @@ export interface BuiltImage {
   readonly archiveBytes: number | null;
 }
 
+/** Where the Dockerfiles look for it. A repository never brings one: .dockerignore names it. */
+const TREE = '.tree';
+
 export const ROOT = resolve(import.meta.dirname, '../..');
 
 function releaseVersion(): string {
@@ -95,7 +98,7 @@ async function buildOne(
   if (options.install === 'here') {
     context = join(work, product.name);
     mkdirSync(context);
-    treeBytes = assemble(ROOT, product, join(context, 'tree')).bytes;
+    treeBytes = assemble(ROOT, product, join(context, TREE)).bytes;
     copyFileSync(dockerfile, join(context, 'Dockerfile'));
   }
   await builder.build(

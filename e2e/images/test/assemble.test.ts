@@ -58,6 +58,7 @@ beforeEach(() => {
     'ours/package.json': manifest('ours', { deep: '2' }),
     'ours/dist/index.js': "export { deep as ours } from 'deep';",
     'ours/src/index.ts': '',
+    'ours/dist/removed.js': '',
     'node_modules/direct/package.json': {
       ...manifest('direct', { deep: '1', '@types/x': '1' }),
       optionalDependencies: { elsewhere: '1' },
@@ -106,6 +107,7 @@ describe('what an image holds', () => {
       'app/dist/part.d.ts',
       'app/dist/part.js.map',
       'ours/src',
+      'ours/dist/removed.js',
       'node_modules/direct/index.d.ts',
       'node_modules/direct/README.md',
       'node_modules/direct/test',
