@@ -24,7 +24,7 @@ function step(input: Partial<MembershipInput>): ReturnType<typeof nextMembership
     configuration: configuration([1]),
     roster: roster([1, 'voter']),
     tombstones: new Set(),
-    progress: [],
+    progress: [1, 2, 3].map((id) => progress(id, 1000)),
     lastIndex: 1000,
     mayRemove: () => true,
     ...input,
@@ -67,6 +67,26 @@ describe('nextMembershipStep', () => {
       tombstones: new Set([2, 3] as MemberId[]),
     });
     expect(proposed(s)).toEqual(configuration([1, 3]));
+  });
+
+  it('removes silent voters before those that answer, or the rest might never have a quorum', () => {
+    const s = step({
+      configuration: configuration([1, 2, 3]),
+      roster: roster([1, 'voter']),
+      tombstones: new Set([2, 3] as MemberId[]),
+      progress: [progress(1, 1000), progress(2, 1000), progress(3, 10, false)],
+    });
+    expect(proposed(s)).toEqual(configuration([1, 2]));
+  });
+
+  it('removes nobody while the rest would have no quorum of voters that answer', () => {
+    const s = step({
+      configuration: configuration([1, 2, 3]),
+      roster: roster([1, 'voter'], [3, 'voter']),
+      tombstones: new Set([2] as MemberId[]),
+      progress: [progress(1, 1000), progress(2, 1000), progress(3, 10, false)],
+    });
+    expect(s).toBeNull();
   });
 
   it('hands over before it removes itself, and removes others first', () => {

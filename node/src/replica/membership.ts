@@ -1,4 +1,5 @@
 import type { MemberId, RosterMember, RosterTargetValue } from '@synccluster/client/protocol';
+import { quorumSize } from '../raft/quorum.ts';
 import type { Configuration, ConfigurationMember, Progress } from '../raft/types.ts';
 import { isCaughtUp } from './caughtUp.ts';
 
@@ -30,11 +31,17 @@ export function nextMembershipStep(input: MembershipInput): MembershipStep {
     return propose(now.voters, without(now.learners, goneLearners), `drop learners ${ids(goneLearners)}`);
   }
   const goneVoters = now.voters.filter((m) => tombstones.has(m.id) && input.mayRemove(m.id));
-  // Itself last: as leader it can still do the other steps.
-  const gone = goneVoters.find((m) => m.id !== input.self) ?? goneVoters[0];
+  const active = new Set(input.progress.filter((p) => p.active).map((p) => p.id));
+  // The silent first: each living one that goes before them brings the rest nearer to having no quorum. Itself
+  // last: as leader it can still do the other steps.
+  const rank = (m: ConfigurationMember): number => (m.id === input.self ? 2 : active.has(m.id) ? 1 : 0);
+  const gone = [...goneVoters].sort((a, b) => rank(a) - rank(b) || a.id - b.id)[0];
   if (gone !== undefined && now.voters.length > 1) {
     if (gone.id === input.self) return { kind: 'handover' };
-    return propose(without(now.voters, [gone]), now.learners, `remove voter ${gone.id}`);
+    const rest = without(now.voters, [gone]);
+    // In force once appended: without a quorum among the rest it could never be committed, nor undone.
+    const alive = rest.filter((m) => m.id === input.self || active.has(m.id)).length;
+    if (alive >= quorumSize(rest.length)) return propose(rest, now.learners, `remove voter ${gone.id}`);
   }
 
   const present = new Set([...now.voters, ...now.learners].map((m) => m.id));
