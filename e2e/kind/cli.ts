@@ -55,7 +55,8 @@ async function main(argv: readonly string[]): Promise<number> {
       }
     }
     const access = on === 'kind' ? await kindCluster(report) : await rigCluster(report);
-    await installOperator(access, [], report);
+    // The tag is that of the release each time: without a change to its pods Kubernetes would keep the old image.
+    await installOperator(access, [`podAnnotations.builtAt=${new Date().toISOString()}`], report);
     process.stdout.write(await applyCluster(access, 'examples/cluster.yaml', report));
     process.stdout.write(`${await runBenchmark(access, 'examples/benchmark.yaml', report)}\n`);
     report(`look around: export KUBECONFIG=${access.kubeconfig}`);
