@@ -1,25 +1,28 @@
 #!/usr/bin/env node
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { gunzipSync } from 'node:zlib';
 import { readResult, renderTable } from '@synccluster/bench';
 import { type Client, connect } from '@synccluster/client';
 import { pino } from 'pino';
-import { CONFIG_MAPS, type ConfigMap } from '../api/kinds.ts';
+import { CONFIG_MAPS } from '../api/kinds.ts';
 import { SYNC_BENCHMARKS } from '../api/syncBenchmark.ts';
 import { API_VERSION, SYNC_CLUSTERS, type SyncCluster } from '../api/syncCluster.ts';
 import { startOperator } from '../runtime/operator.ts';
+import { emptyDemoDirectory, whyNotForDemo } from './demoDirectory.ts';
 import { DemoWriter, findLosses } from './demoWriter.ts';
 import { Ending } from './ending.ts';
 import { type LocalRuntime, startLocalRuntime, stopLocalRuntime } from './localRuntime.ts';
+import { killStrays } from './podRunner.ts';
+import { resultFile, writeResultFiles } from './resultFiles.ts';
 
 const HELP = `The whole story on this machine, in about a minute: a SyncCluster of three members, used through the client,
 scaled to five, its leader killed under load, scaled back, and benchmarked into a ConfigMap.
 
 Usage: npm run demo [-- --dir DIR] [--verbose]
 
-  -d, --dir DIR   where objects, volumes, logs and results go; emptied first (default: .synccluster/demo)
+  -d, --dir DIR   where objects, volumes, logs and results go: a new or empty directory, or that of
+                  an earlier demo, which is emptied (default: .synccluster/demo)
       --verbose   write the operator's log to standard error
   -h, --help      this text
 
@@ -184,9 +187,11 @@ class Demo {
       name: `${name}-results`,
     });
     if (configMap === null) throw new Error(`ConfigMap ${name}-results is missing`);
-    const result = readResult(JSON.parse(fileOf(configMap, 'results.json')));
+    const json = resultFile(configMap, 'results.json');
+    if (json === null) throw new Error('the results have no results.json');
+    const result = readResult(JSON.parse(json));
+    writeResultFiles(configMap, this.#dir);
     const report = join(this.#dir, 'report.html');
-    writeFileSync(report, fileOf(configMap, 'report.html'));
     process.stdout.write(`\n${renderTable(result)}\n\n`);
     const shownPath = (path: string): string => relative(process.cwd(), path);
     say(
@@ -230,14 +235,6 @@ function isSettled(cluster: SyncCluster, members: number): boolean {
   );
 }
 
-function fileOf(configMap: ConfigMap, name: string): string {
-  const plain = configMap.data?.[name];
-  if (plain !== undefined) return plain;
-  const packed = configMap.binaryData?.[`${name}.gz`];
-  if (packed === undefined) throw new Error(`the results have no ${name}`);
-  return gunzipSync(Buffer.from(packed, 'base64')).toString('utf8');
-}
-
 function readOptions(): { dir: string; verbose: boolean } {
   try {
     const { values } = parseArgs({
@@ -263,17 +260,24 @@ function readOptions(): { dir: string; verbose: boolean } {
 async function main(): Promise<number> {
   const options = readOptions();
   const dir = resolve(options.dir);
-  const ending = new Ending(dir, say);
+  const objection = whyNotForDemo(dir);
+  if (objection !== null) {
+    process.stderr.write(`${objection}\n`);
+    return 2;
+  }
+  const ending = new Ending({ dir, tell: say, podsAtCrash: 'end' });
   let code = 0;
   try {
     // An earlier demo that was killed may have left its members running.
     await stopLocalRuntime(dir);
-    rmSync(dir, { recursive: true, force: true });
+    emptyDemoDirectory(dir);
     mkdirSync(join(dir, 'logs'), { recursive: true });
     const log = pino.destination({
       dest: options.verbose ? 2 : join(dir, 'logs', 'operator.log'),
       sync: true,
     });
+    // A log that nobody can take is no reason to end.
+    log.on('error', () => undefined);
     const logger = pino({ level: 'info' }, log);
     const runtime = await startLocalRuntime({ dir, logger });
     ending.last(() => runtime.stop());
@@ -287,7 +291,11 @@ async function main(): Promise<number> {
     say(`  ✗ ${error instanceof Error ? error.message : String(error)}`);
     if (code === 1) say(`    logs: ${relative(process.cwd(), join(dir, 'logs'))}`);
   }
-  await ending.finish();
+  try {
+    await ending.finish();
+  } finally {
+    killStrays(dir, new Set());
+  }
   say(code === 0 ? 'done: all processes ended' : 'all processes ended');
   return code;
 }

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { crds } from '../api/crds.ts';
 import { KubeError, type KubePort } from '../runtime/kube.ts';
 import { ClaimController } from './claimController.ts';
+import { ClientDoors, type DoorPorts } from './clientDoors.ts';
 import type { LocalLogger } from './controlLoop.ts';
 import { Door } from './door.ts';
 import { GarbageCollector } from './garbageCollector.ts';
@@ -66,6 +67,7 @@ export class LocalRuntime {
   readonly #lock: RuntimeLock;
   readonly #runner: PodRunner;
   readonly #door: Door;
+  readonly #clientDoors: ClientDoors;
   readonly #parts: readonly { stop(): void }[];
   readonly #stopGraceMs: number;
   #stopping: Promise<void> | null = null;
@@ -77,6 +79,7 @@ export class LocalRuntime {
     lock: RuntimeLock;
     runner: PodRunner;
     door: Door;
+    clientDoors: ClientDoors;
     controllers: readonly { stop(): void }[];
     stopGraceMs: number;
   }) {
@@ -86,6 +89,7 @@ export class LocalRuntime {
     this.#lock = parts.lock;
     this.#runner = parts.runner;
     this.#door = parts.door;
+    this.#clientDoors = parts.clientDoors;
     this.#parts = parts.controllers;
     this.#stopGraceMs = parts.stopGraceMs;
   }
@@ -130,7 +134,9 @@ export class LocalRuntime {
         }),
       });
       runner.start();
+      const clientDoors = new ClientDoors(store, directory, logger);
       const controllers = [
+        clientDoors,
         new StatefulSetController(store, logger),
         new JobController(store, logger),
         new GarbageCollector(store, logger),
@@ -141,7 +147,17 @@ export class LocalRuntime {
       const watch = { lifetimeMs: options.watchLifetimeMs ?? HOUR_MS, bookmarkMs: 60_000 };
       const kube = new LocalKube(store, OPERATOR, watch);
       const stopGraceMs = options.stopGraceMs ?? 10_000;
-      return new LocalRuntime({ kube, store, directory, lock, runner, door, controllers, stopGraceMs });
+      return new LocalRuntime({
+        kube,
+        store,
+        directory,
+        lock,
+        runner,
+        door,
+        clientDoors,
+        controllers,
+        stopGraceMs,
+      });
     } catch (error) {
       lock.release();
       throw error;
@@ -204,6 +220,10 @@ export class LocalRuntime {
   endpoints(namespace: string, service: string, portName?: string): Endpoint[] {
     const found = this.store.get(SERVICES, { namespace, name: service });
     return found === null ? [] : endpointsOf(this.store, found, portName);
+  }
+  /** Ports of 127.0.0.1 that lead to ready pods of a client Service; null when it has none. */
+  clientPorts(namespace: string, service: string): Promise<DoorPorts | null> {
+    return this.#clientDoors.portsOf(namespace, service);
   }
   logFile(namespace: string, pod: string): string {
     return join(this.directory, 'logs', namespace, `${pod}.log`);

@@ -1,12 +1,14 @@
 #!/usr/bin/env node
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Logger, pino } from 'pino';
 import { startOperator } from '../runtime/operator.ts';
+import { announceAddresses, announceResults } from './announcements.ts';
 import { Ending } from './ending.ts';
 import { startLocalRuntime, stopLocalRuntime } from './localRuntime.ts';
 import { ManifestFiles, type Told } from './manifestFiles.ts';
+import { lockHolder } from './runtimeLock.ts';
 import { printStatus } from './statusLines.ts';
 
 const HELP = `Runs SyncClusters and SyncBenchmarks on this machine: operator, members and benchmarks as processes.
@@ -15,7 +17,8 @@ Usage: npm start -- -f FILE… [options]
 
   -f, --file FILE   manifests to apply and to follow while they are edited; may be given more than once
   -d, --dir DIR     where objects, volumes and logs are kept (default: .synccluster)
-      --stop        end everything that runs for DIR, after an operator was killed; data stays
+      --stop        end everything that runs for DIR, after an operator was killed; data stays. Without --dir,
+                    what the demo left too
       --verbose     write the operator's log to standard error too
   -h, --help        this text
 
@@ -23,9 +26,14 @@ Ctrl-C ends all processes; a second Ctrl-C ends them at once. Data stays in DIR.
 running: the next start takes them over, and --stop ends them.
 Logs: DIR/logs/operator.log and DIR/logs/NAMESPACE/POD.log.`;
 
+const DIR = '.synccluster';
+const DEMO_DIR = join(DIR, 'demo');
+
 interface Options {
   readonly files: readonly string[];
   readonly dir: string;
+  /** Where `--stop` looks. */
+  readonly stopDirs: readonly string[];
   readonly stop: boolean;
   readonly verbose: boolean;
 }
@@ -34,7 +42,7 @@ interface Options {
 class UsageError extends Error {}
 
 function readOptions(args: readonly string[]): Options | null {
-  let values: { file?: string[]; dir: string; stop: boolean; verbose: boolean; help: boolean };
+  let values: { file?: string[]; dir?: string; stop: boolean; verbose: boolean; help: boolean };
   let positionals: string[];
   try {
     ({ values, positionals } = parseArgs({
@@ -42,7 +50,7 @@ function readOptions(args: readonly string[]): Options | null {
       allowPositionals: true,
       options: {
         file: { type: 'string', short: 'f', multiple: true },
-        dir: { type: 'string', short: 'd', default: '.synccluster' },
+        dir: { type: 'string', short: 'd' },
         stop: { type: 'boolean', default: false },
         verbose: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
@@ -57,22 +65,63 @@ function readOptions(args: readonly string[]): Options | null {
   if (values.file === undefined && positionals.length > 0)
     throw new UsageError(`unexpected argument ${positionals[0]}; files are given with -f`);
   if (files.length === 0 && !values.stop) throw new UsageError('no manifests: give them with -f FILE');
-  return { files, dir: values.dir, stop: values.stop, verbose: values.verbose };
+  const { dir = DIR, stop, verbose } = values;
+  if (stop)
+    return { files, dir, stop, verbose, stopDirs: values.dir === undefined ? [DIR, DEMO_DIR] : [dir] };
+  // Before anything is made or started: what cannot be read now needs no directory and no operator.
+  for (const file of files) checkFile(file);
+  try {
+    mkdirSync(join(dir, 'logs'), { recursive: true });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const isFile = code === 'ENOTDIR' || code === 'EEXIST';
+    throw new UsageError(`--dir ${dir}: ${isFile ? 'not a directory' : messageOf(error)}`);
+  }
+  return { files, dir, stop, verbose, stopDirs: [] };
+}
+
+function checkFile(file: string): void {
+  let isFile: boolean;
+  try {
+    const found = statSync(file);
+    isFile = !found.isDirectory();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(
+      `${file}: ${code === 'ENOENT' || code === 'ENOTDIR' ? 'no such file' : messageOf(error)}`,
+    );
+  }
+  if (!isFile) throw new UsageError(`${file}: is a directory; give its files`);
+}
+
+async function stopAll(dirs: readonly string[]): Promise<void> {
+  for (const dir of dirs) {
+    const holder = lockHolder(dir);
+    const ended = await stopLocalRuntime(dir);
+    const parts = [
+      ...(holder === null ? [] : [`the operator (process ${holder.pid}) and what it ran`]),
+      ...(ended === 0 ? [] : [ended === 1 ? '1 process' : `${ended} processes`]),
+    ];
+    print(`${dir}: ${parts.length === 0 ? 'nothing was left running' : `ended ${parts.join(', and ')}`}`);
+  }
 }
 
 async function run(options: Options): Promise<void> {
   const told: Told = { info: (line) => print(line), problem: (line) => print(`! ${line}`) };
   if (options.stop) {
-    const ended = await stopLocalRuntime(options.dir);
-    print(ended === 0 ? 'nothing was left running' : `ended ${ended} processes`);
+    await stopAll(options.stopDirs);
     return;
   }
   // Before anything is started: Ctrl-C at any moment leaves nothing behind.
-  const ending = new Ending(options.dir, told.info);
+  const ending = new Ending({ dir: options.dir, tell: told.info, podsAtCrash: 'leave' });
   const logger = operatorLog(options);
   const runtime = await startLocalRuntime({ dir: options.dir, logger });
   ending.last(() => runtime.stop());
-  const stopPrinting = printStatus(runtime.store, (line) => print(line));
+  const stopParts = [
+    printStatus(runtime.store, told.info),
+    announceAddresses(runtime, told.info),
+    announceResults(runtime, told),
+  ];
   const manifests = new ManifestFiles(runtime, options.files, told);
   try {
     manifests.applyAll();
@@ -83,7 +132,7 @@ async function run(options: Options): Promise<void> {
     await ending.asked;
   } finally {
     manifests.stop();
-    stopPrinting();
+    for (const stop of stopParts) stop();
     await ending.finish();
     told.info('all processes ended');
   }
@@ -91,15 +140,18 @@ async function run(options: Options): Promise<void> {
 
 function operatorLog(options: Options): Logger {
   const directory = join(options.dir, 'logs');
-  mkdirSync(directory, { recursive: true });
-  const file = {
-    level: 'info',
-    stream: pino.destination({ dest: join(directory, 'operator.log'), sync: true }),
-  };
-  const streams = options.verbose
-    ? [file, { level: 'info', stream: pino.destination({ fd: 2, sync: true }) }]
-    : [file];
+  const destinations = [
+    pino.destination({ dest: join(directory, 'operator.log'), sync: true }),
+    ...(options.verbose ? [pino.destination({ fd: 2, sync: true })] : []),
+  ];
+  // A log that nobody can take is no reason to end.
+  for (const destination of destinations) destination.on('error', () => undefined);
+  const streams = destinations.map((stream) => ({ level: 'info', stream }));
   return pino({ level: 'info' }, pino.multistream(streams));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function print(line: string): void {
@@ -111,6 +163,6 @@ try {
   if (options === null) process.stdout.write(`${HELP}\n`);
   else await run(options);
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${messageOf(error)}\n`);
   process.exitCode = error instanceof UsageError ? 2 : 1;
 }
