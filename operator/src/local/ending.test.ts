@@ -86,6 +86,36 @@ describe('a program of local mode', () => {
     expect(existsSync(join(dir, 'runtime'))).toBe(false);
   });
 
+  it.each([
+    ['end', 0],
+    ['leave', 1],
+  ] as const)('that fails unforeseen lets its pods %s', { timeout: 30_000 }, async (podsAtCrash, left) => {
+    writeFileSync(join(dir, 'pod.mjs'), 'setInterval(() => {}, 1000);');
+    writeFileSync(
+      join(dir, 'fails.ts'),
+      `const { startLocalRuntime } = await import(${JSON.stringify(join(import.meta.dirname, 'localRuntime.ts'))});
+       const { Ending } = await import(${JSON.stringify(join(import.meta.dirname, 'ending.ts'))});
+       const dir = ${JSON.stringify(join(dir, 'runtime'))};
+       new Ending({ dir, tell: console.log, podsAtCrash: '${podsAtCrash}' });
+       const logger = { debug() {}, info() {}, warn() {}, error() {} };
+       const runtime = await startLocalRuntime({ dir, logger, customResourceDefinitions: [], programs: { pod: [${JSON.stringify(join(dir, 'pod.mjs'))}] } });
+       runtime.applyManifest({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', namespace: 'ns' }, spec: { containers: [{ name: 'main', image: 'x:1', command: ['pod'] }] } });
+       setInterval(() => { if (runtime.podPid('ns', 'p') !== null) throw new Error('unforeseen'); }, 20);`,
+    );
+    const child = spawn(process.execPath, ['--conditions=development', join(dir, 'fails.ts')], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    children.push(child);
+    let text = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    expect(await codeOf(child)).toBe(1);
+    expect(text).toContain('unforeseen');
+    expect(text.includes('--stop')).toBe(podsAtCrash === 'leave');
+    await until('what ends to have ended', () => running().length === left);
+  });
+
   it('says where it looked for something to stop', async () => {
     const child = start('main', '--stop');
     expect(await codeOf(child)).toBe(0);
