@@ -12,6 +12,7 @@ import { Member } from './replica/member.ts';
 import { MemberService } from './replica/memberService.ts';
 import { startClientServer } from './server/clientServer.ts';
 import { openStorage } from './storage/openStorage.ts';
+import { segmentBytesFor } from './storage/volumeSize.ts';
 import { makeResolver } from './transport/resolve.ts';
 import { startTcpTransport } from './transport/tcpTransport.ts';
 
@@ -52,9 +53,16 @@ async function main(): Promise<void> {
   process.on('uncaughtException', die);
   process.on('unhandledRejection', die);
 
+  const segmentBytes = await segmentBytesFor(config.dataDir, config.segmentBytes);
+  if (segmentBytes < config.segmentBytes) {
+    logger.info(
+      { segmentBytes, configured: config.segmentBytes },
+      'smaller segments, for the volume is small',
+    );
+  }
   const storage = await openStorage(config.dataDir, {
-    segmentBytes: config.segmentBytes,
-    reserveBytes: config.segmentBytes,
+    segmentBytes,
+    reserveBytes: segmentBytes,
     onFatal: die,
     logger,
   });
@@ -68,7 +76,7 @@ async function main(): Promise<void> {
       snapshotEntries: config.snapshotEntries,
       snapshotBytes: config.snapshotBytes,
     },
-    diskReserveBytes: 2 * config.segmentBytes,
+    diskMarginBytes: 2 * segmentBytes,
     logger,
     storage,
     onFatal: die,

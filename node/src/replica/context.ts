@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { SnapshotStore } from '../storage/storage.ts';
 import type { Peer, PeerMessage } from '../transport/transport.ts';
 import type { ClusterClock } from './clusterClock.ts';
+import type { DiskSpace } from './diskSpace.ts';
 
 /** Timing and sizes of a group's replica. */
 export interface ReplicaTuning {
@@ -28,8 +29,7 @@ export interface GroupContext {
   wake(): void;
   /** May be handed a leadership: linked and not about to go. */
   mayLead(id: MemberId): boolean;
-  /** Some voter's disk is nearly full: refuse what grows. */
-  diskNearlyFull(): boolean;
+  readonly disk: Pick<DiskSpace, 'refuses' | 'pressed' | 'snapshotRunning' | 'wroteSnapshot'>;
   roster(): { readonly members: readonly RosterMember[]; readonly tombstones: ReadonlySet<MemberId> } | null;
   /** Group 0 only: the id is out of every data group as far as this member has applied them. */
   isOutOfDataGroups(id: MemberId): boolean;

@@ -70,7 +70,7 @@ class World {
         this.wakes += 1;
       },
       mayLead: () => false,
-      diskNearlyFull: () => this.diskFull,
+      disk: { refuses: () => this.diskFull, pressed: false, snapshotRunning: false, wroteSnapshot: () => {} },
       roster: () => null,
       isOutOfDataGroups: () => true,
       fatal: (error) => {

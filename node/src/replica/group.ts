@@ -29,6 +29,7 @@ import type { WalRecord } from '../storage/storage.ts';
 import { Attachments } from './attachments.ts';
 import { type Connection, replyError } from './connection.ts';
 import type { GroupContext } from './context.ts';
+import type { GroupDebt } from './diskSpace.ts';
 import { Leases } from './leases.ts';
 import { LongPolls } from './longPolls.ts';
 import { Batch, fail, Proposals } from './proposals.ts';
@@ -123,10 +124,13 @@ export class Group {
   /** Restores the state from the group's snapshot, if it has one. Throws `DAMAGED` when that cannot be read. */
   static async open(id: GroupId, context: GroupContext, restored: RestoredState): Promise<Group> {
     const machine = createMachine({ group: id });
+    const group = new Group(id, context, machine, restored);
     if (restored.snapshot !== null) {
-      machine.restore(await readSnapshot(context.snapshots, id, restored.snapshot));
+      const { records, sizeBytes } = await readSnapshot(context.snapshots, id, restored.snapshot);
+      machine.restore(records);
+      group.#taker.installed(sizeBytes);
     }
-    return new Group(id, context, machine, restored);
+    return group;
   }
 
   /** A group this member was not part of until now. */
@@ -174,7 +178,7 @@ export class Group {
 
   /** Takes a validated command for the next entry. Call only on the leader. */
   submit(connection: Connection | null, request: number, packed: Uint8Array, command: Command): void {
-    if (connection !== null && growsStorage(command) && this.#context.diskNearlyFull()) {
+    if (connection !== null && growsStorage(command) && this.#context.disk.refuses(packed.length)) {
       replyError(
         connection,
         request,
@@ -288,6 +292,17 @@ export class Group {
     this.reads.overdue(now);
     this.longPolls.overdue(now, this.#applied);
     this.#proposals.overdue(now);
+    // Also when nothing is applied: one that did not fit is tried again.
+    this.#taker.maybeStart();
+  }
+
+  /** What is still to be written for this group. */
+  get diskDebt(): GroupDebt {
+    return {
+      snapshotBytes: this.#taker.lastSizeBytes,
+      loggedBytes: this.#taker.loggedBytes,
+      undecidedBytes: this.#proposals.sizeBytes + this.#batch.sizeBytes,
+    };
   }
 
   get snapshotSender(): SnapshotSender {
@@ -443,7 +458,7 @@ export class Group {
     const durable = Promise.withResolvers<void>();
     after.push({ ...NOTHING_APPENDED, group: this, messages: [], onDurable: durable.resolve });
     Promise.all([durable.promise, readSnapshot(this.#context.snapshots, this.id, meta)])
-      .then(([, records]) => {
+      .then(([, { records, sizeBytes }]) => {
         this.machine.restore(records);
         this.machine.takePushes();
         this.machine.takeReadyQueues();
@@ -454,7 +469,7 @@ export class Group {
         this.#configurationApplied = meta.index;
         this.#installing = false;
         this.core.snapshotInstalled(meta);
-        this.#taker.installed();
+        this.#taker.installed(sizeBytes);
         this.reads.applied(this.#applied);
         this.#context.logger.info({ group: this.id, index: meta.index }, 'snapshot installed');
         this.#context.wake();

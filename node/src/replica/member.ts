@@ -20,6 +20,7 @@ import { ClientNews } from './clientNews.ts';
 import { ClusterClock } from './clusterClock.ts';
 import { type Connection, FlushSet } from './connection.ts';
 import type { GroupContext, ReplicaTuning } from './context.ts';
+import { DiskSpace } from './diskSpace.ts';
 import { internal, LeaderDuties } from './duties.ts';
 import { Group } from './group.ts';
 import { LocalConnection } from './localConnection.ts';
@@ -34,8 +35,8 @@ export interface MemberOptions {
   /** `host:port` of the client listener as others reach it. */
   readonly clientAddress: string;
   readonly tuning: ReplicaTuning;
-  /** Below this much free disk on any voter, what grows is refused. */
-  readonly diskReserveBytes: number;
+  /** Free disk that is left on any voter, over what must still be written, when what grows is refused. */
+  readonly diskMarginBytes: number;
   readonly logger: Logger;
   readonly storage: Storage;
   /** This member is wrong or its disk is: the process must end. */
@@ -44,7 +45,6 @@ export interface MemberOptions {
 
 /** How long a member that was asked to give its leaderships away takes none. */
 const RELUCTANT_MS = 60_000;
-const FREE_BYTES_EVERY_MS = 2_000;
 const GROUPS_MAX = 65;
 
 /** One member: its groups over one log and one link per peer, put together. */
@@ -67,11 +67,8 @@ export class Member {
   readonly #news: ClientNews;
   readonly #loop: PassLoop;
   #transport: Transport | null = null;
-  #freeBytes = Number.MAX_SAFE_INTEGER;
-  /** As of the last tick: asked for each write. */
-  #diskFull = false;
+  readonly #disk: DiskSpace;
   #damage: string | null;
-  #nextFreeBytesMs = 0;
   #reluctantUntilMs = 0;
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
@@ -84,6 +81,14 @@ export class Member {
     const self = { id: storage.identity.memberId as MemberId, ordinal: options.ordinal };
     this.book = new PeerBook(self, options.clientAddress);
     this.#belonging = new Belonging(storage, self);
+    this.#disk = new DiskSpace({
+      measure: () => storage.freeBytes(),
+      logBytes: () => storage.wal.stats.bytes,
+      marginBytes: options.diskMarginBytes,
+      debts: () => [...this.groups.values()].map((group) => group.diskDebt),
+      othersFreeBytes: () => this.#othersFreeBytes(),
+      logger,
+    });
     this.#context = {
       self,
       logger,
@@ -95,7 +100,7 @@ export class Member {
       send: (to, message) => this.#transport?.send(to, message) ?? false,
       wake: () => this.wake(),
       mayLead: (id) => this.#isUp(id) && this.book.vitals(id)?.reluctant === false,
-      diskNearlyFull: () => this.#diskFull,
+      disk: this.#disk,
       roster: () => this.#roster(),
       isOutOfDataGroups: (id) => this.#isOutOfDataGroups(id),
       fatal: (error) => this.failed(error),
@@ -135,7 +140,7 @@ export class Member {
       flushes: this.#flushes,
       logger,
       clusterId: () => this.clusterId,
-      freeBytes: () => this.#freeBytes,
+      freeBytes: () => this.#disk.freeBytes,
       reluctant: () => this.reluctant || this.#stopped,
       deaf: () => this.#stopped || this.damage !== null,
       admit: (clusterId) => this.#admit(clusterId),
@@ -173,7 +178,7 @@ export class Member {
     return this.#damage;
   }
   get freeBytes(): number {
-    return this.#freeBytes;
+    return this.#disk.freeBytes;
   }
   get reluctant(): boolean {
     return performance.now() < this.#reluctantUntilMs;
@@ -208,7 +213,7 @@ export class Member {
   /** Starts the clock once peers can be reached. */
   start(transport: Transport): void {
     this.#transport = transport;
-    void this.#refreshFreeBytes();
+    void this.#disk.measure();
     this.#refreshPeers();
     for (const group of this.groups.values()) {
       const { voters } = group.status().configuration;
@@ -320,16 +325,12 @@ export class Member {
     if (this.#stopped) return;
     try {
       const now = performance.now();
-      this.#diskFull = this.#isDiskNearlyFull();
+      this.#disk.tick(now);
       for (const group of this.groups.values()) group.tick();
       for (const duties of this.#duties.values()) duties.tick(this.reluctant);
       this.#found();
       this.#refreshPeers();
       if (this.#news.tell()) this.#attachWatchers();
-      if (now >= this.#nextFreeBytesMs) {
-        this.#nextFreeBytesMs = now + FREE_BYTES_EVERY_MS;
-        void this.#refreshFreeBytes();
-      }
       this.wake();
     } catch (error) {
       this.failed(error);
@@ -373,21 +374,9 @@ export class Member {
     return this.#transport?.isUp(peer) ?? false;
   }
 
-  #isDiskNearlyFull(): boolean {
-    const { diskReserveBytes } = this.options;
-    if (this.#freeBytes < diskReserveBytes) return true;
+  #othersFreeBytes(): number[] {
     const voters = this.groups.get(COORDINATION_GROUP)?.status().configuration.voters ?? [];
-    return voters.some(
-      ({ id }) => (this.book.vitals(id)?.freeBytes ?? Number.MAX_SAFE_INTEGER) < diskReserveBytes,
-    );
-  }
-
-  async #refreshFreeBytes(): Promise<void> {
-    try {
-      this.#freeBytes = await this.options.storage.freeBytes();
-    } catch (error) {
-      this.options.logger.warn({ err: error }, 'free disk space is unknown');
-    }
+    return voters.map(({ id }) => this.book.vitals(id)?.freeBytes ?? Number.MAX_SAFE_INTEGER);
   }
 
   #roster(): ReturnType<GroupContext['roster']> {

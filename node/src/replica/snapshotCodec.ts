@@ -54,7 +54,7 @@ export async function readSnapshot(
   store: SnapshotStore,
   group: GroupId,
   meta: SnapshotMeta,
-): Promise<SnapshotRecord[]> {
+): Promise<{ records: SnapshotRecord[]; sizeBytes: number }> {
   await using reader = await store.open(group);
   if (reader === null || reader.meta.index !== meta.index || reader.meta.term !== meta.term) {
     throw new MemberError('DAMAGED', `the snapshot of group ${group} at index ${meta.index} is not there`);
@@ -71,5 +71,5 @@ export async function readSnapshot(
       `the snapshot of group ${group} at index ${meta.index} ends inside a record`,
     );
   }
-  return records;
+  return { records, sizeBytes: reader.sizeBytes };
 }

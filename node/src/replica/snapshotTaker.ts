@@ -1,5 +1,6 @@
 import type { LogIndex } from '@synccluster/client/protocol';
 import type { Entry, SnapshotMeta } from '../raft/types.ts';
+import { isFullDisk } from '../storage/fileOps.ts';
 import type { GroupContext } from './context.ts';
 import type { Group } from './group.ts';
 import { SnapshotEncoder } from './snapshotCodec.ts';
@@ -7,6 +8,11 @@ import { SnapshotEncoder } from './snapshotCodec.ts';
 /** What stays in memory behind a snapshot, so that a follower a little behind needs no snapshot. */
 const KEEP_ENTRIES = 2_000;
 const KEEP_BYTES = 4 * 1024 * 1024;
+/** Pause after a snapshot for which there was no room; doubled up to the longest. */
+const RETRY_MS = 1_000;
+const RETRY_MAX_MS = 60_000;
+/** Those taken because space runs low leave the disk to the log for ten times as long as each of them took. */
+const PRESSED_PAUSE = 10;
 
 /**
  * Takes a group's snapshot when its log has grown enough: frozen at once, then written chunk by chunk between
@@ -20,6 +26,9 @@ export class SnapshotTaker {
   /** The log may grow to the size of the last snapshot before the next, so writing stays at most doubled. */
   #lastSizeBytes = 0;
   #running = false;
+  #retryMs = RETRY_MS;
+  #notBeforeMs = 0;
+  #pressedNotBeforeMs = 0;
   /** Sizes of the entries applied last, the newest at the end. */
   #recent: number[] = [];
 
@@ -35,22 +44,63 @@ export class SnapshotTaker {
     if (this.#recent.length > 4 * KEEP_ENTRIES) this.#recent = this.#recent.slice(-KEEP_ENTRIES);
   }
 
-  installed(): void {
+  get lastSizeBytes(): number {
+    return this.#lastSizeBytes;
+  }
+  /** Since the last snapshot. */
+  get loggedBytes(): number {
+    return this.#bytes;
+  }
+
+  /** The group's newest snapshot is one of this size that was not taken here, or not in this process. */
+  installed(sizeBytes: number): void {
+    this.#lastSizeBytes = sizeBytes;
     this.#entries = 0;
     this.#bytes = 0;
     this.#recent = [];
   }
 
   maybeStart(): void {
-    const { snapshotEntries, snapshotBytes } = this.#context.tuning;
-    if (this.#running) return;
-    if (this.#entries < snapshotEntries && this.#bytes < Math.max(snapshotBytes, this.#lastSizeBytes)) return;
+    if (this.#running || this.#entries === 0 || !this.#isDue()) return;
+    const { disk, nowMs } = this.#context;
+    if (disk.snapshotRunning) return;
+    const startedMs = nowMs();
+    if (startedMs < this.#notBeforeMs) return;
     this.#running = true;
+    disk.snapshotRunning = true;
+    const entries = this.#entries;
+    const bytes = this.#bytes;
     this.#take()
-      .catch((error: unknown) => this.#context.fatal(error))
+      .then(() => {
+        this.#retryMs = RETRY_MS;
+        this.#pressedNotBeforeMs = nowMs() + Math.max(RETRY_MS, PRESSED_PAUSE * (nowMs() - startedMs));
+      })
+      .catch((error: unknown) => {
+        if (!isFullDisk(error)) {
+          this.#context.fatal(error);
+          return;
+        }
+        // The log still has it all: nothing is lost but time.
+        this.#entries += entries;
+        this.#bytes += bytes;
+        this.#notBeforeMs = nowMs() + this.#retryMs;
+        this.#context.logger.warn(
+          { group: this.#group.id, retryMs: this.#retryMs },
+          'no room on the disk for a snapshot: given up for now',
+        );
+        this.#retryMs = Math.min(RETRY_MAX_MS, 2 * this.#retryMs);
+      })
       .finally(() => {
         this.#running = false;
+        disk.snapshotRunning = false;
       });
+  }
+
+  #isDue(): boolean {
+    const { tuning, disk, nowMs } = this.#context;
+    if (this.#entries >= tuning.snapshotEntries) return true;
+    if (this.#bytes >= Math.max(tuning.snapshotBytes, this.#lastSizeBytes)) return true;
+    return disk.pressed && nowMs() >= this.#pressedNotBeforeMs;
   }
 
   async #take(): Promise<void> {
@@ -73,6 +123,7 @@ export class SnapshotTaker {
         for (let chunk = encoder.next(); chunk !== null; chunk = encoder.next()) {
           sizeBytes += chunk.length;
           await writer.write(chunk);
+          this.#context.disk.wroteSnapshot(chunk.length);
         }
         // A snapshot streamed from the leader has overtaken this one.
         if (group.snapshotIndex >= meta.index) {

@@ -19,6 +19,8 @@ export interface FileOps {
   syncDirectory(path: string): Promise<void>;
   /** Bytes an unprivileged process can still write on the file system that holds `path`. */
   freeBytes(path: string): Promise<number>;
+  /** Size of that file system; 0 when it does not say. */
+  totalBytes(path: string): Promise<number>;
 }
 
 export interface OpenFile {
@@ -36,4 +38,10 @@ export interface OpenFile {
 /** The system's code of an error (`ENOENT`), or an empty string. */
 export function errorCode(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+/** No space or no quota left. */
+export function isFullDisk(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === 'ENOSPC' || code === 'EDQUOT';
 }

@@ -147,6 +147,10 @@ function createFileOps(durable: boolean): FileOps {
       const stats = await result<{ bavail: number; bsize: number }>((done) => statfs(path, done));
       return stats.bavail * stats.bsize;
     },
+    async totalBytes(path) {
+      const stats = await result<{ blocks: number; bsize: number }>((done) => statfs(path, done));
+      return stats.blocks * stats.bsize;
+    },
   };
 }
 

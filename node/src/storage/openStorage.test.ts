@@ -150,15 +150,71 @@ test('on a full disk the reserve is given up, work goes on, and free bytes leave
   expect(created).toBe(false);
 });
 
-test('a disk that is full without a reserve ends the process', async () => {
+test('on a disk that is full without a reserve the log waits for room', async () => {
   using directory = temporaryDirectory();
   let full = false;
+  let refused = 0;
   const ops = watchedOps((step) => {
-    if (full && step.operation === 'writeSynced') throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+    if (!full || step.operation !== 'writeSynced') return;
+    refused += 1;
+    throw Object.assign(new Error('full'), { code: 'ENOSPC' });
   });
-  const opened = await openFiles(directory.path, { ops });
+  await using opened = await openFiles(directory.path, { ops });
   full = true;
-  opened.storage.wal.write([entriesRecord(G0, 1, 1)], () => expect.unreachable());
-  await opened.storage.close();
-  expect(opened.fatal).toHaveLength(1);
+  let durable = false;
+  opened.storage.wal.write([entriesRecord(G0, 1, 1)], () => {
+    durable = true;
+  });
+  await expect.poll(() => refused).toBeGreaterThan(10);
+  expect([durable, opened.fatal]).toEqual([false, []]);
+  full = false;
+  await expect.poll(() => durable).toBe(true);
+  await written(opened.storage, entriesRecord(G0, 2, 2));
+  await using again = await openFiles(directory.path);
+  expect(log(again.storage, G0)).toHaveLength(2);
+});
+
+test('a start on a full disk takes no space, and gives back all there was', async () => {
+  using directory = temporaryDirectory();
+  const before = await openFiles(directory.path);
+  for (let i = 1; i <= 50; i++)
+    await written(before.storage, entriesRecord(G0, i, i, 1, Buffer.alloc(3_000)));
+  await before.storage.close();
+  const sizes = new Map<string, number>();
+  const wal = join(directory.path, 'wal');
+  for (const name of readdirSync(wal)) sizes.set(join(wal, name), statSync(join(wal, name)).size);
+  let refused = 0;
+  const ops = watchedOps(({ operation, path, buffers, position }) => {
+    if (operation !== 'write' && operation !== 'writeSynced') return;
+    const end = buffers.reduce((sum, buffer) => sum + buffer.length, position);
+    if (end <= (sizes.get(path) ?? 0)) return;
+    refused += 1;
+    throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+  });
+  for (let start = 0; start < 3; start++) {
+    await using full = await openFiles(directory.path, { ops });
+    expect(full.storage.recovered.damage).toBeNull();
+    expect(log(full.storage, G0)).toHaveLength(50 + start);
+    // What is allocated already takes what frees.
+    await written(full.storage, entriesRecord(G0, 51 + start, 51 + start));
+    expect(full.fatal).toEqual([]);
+  }
+  expect(refused).toBeGreaterThan(0);
+});
+
+test('a snapshot that would leave the log no room is refused as on a full disk, and leaves no file', async () => {
+  using directory = temporaryDirectory();
+  let free = 2 ** 30;
+  const ops = { ...watchedOps(() => {}), freeBytes: () => Promise.resolve(free) };
+  await using opened = await openFiles(directory.path, { ops });
+  const writer = await opened.storage.snapshots.create(G0, metaAt(1));
+  free = 512 * 1024;
+  const chunk = Buffer.alloc(64 * 1024);
+  const all = async () => {
+    for (let i = 0; i < 100; i++) await writer.write(chunk);
+  };
+  await expect(all()).rejects.toMatchObject({ code: 'ENOSPC' });
+  await writer.abort();
+  expect(readdirSync(join(directory.path, 'snapshots'))).toEqual([]);
+  expect(opened.fatal).toEqual([]);
 });

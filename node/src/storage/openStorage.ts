@@ -36,7 +36,11 @@ export interface StorageWorld {
   readonly nowNs: () => number;
   /** Runs `work` once the events that are ready have been handled. */
   readonly defer: (work: () => void) => void;
+  /** Resolves when a full disk is worth another try. */
+  readonly pause: () => Promise<void>;
 }
+
+const FULL_DISK_PAUSE_MS = 100;
 
 const realWorld: StorageWorld = {
   ops: nodeFileOps,
@@ -45,6 +49,7 @@ const realWorld: StorageWorld = {
   nowMs: () => Date.now(),
   nowNs: () => Number(process.hrtime.bigint()),
   defer: (work) => setImmediate(work),
+  pause: () => new Promise((resolve) => setTimeout(resolve, FULL_DISK_PAUSE_MS)),
 };
 
 /**
@@ -105,6 +110,7 @@ export async function openStorageIn(
     ops,
     directory: snapshotDirectory,
     reserve,
+    floorBytes: options.segmentBytes,
     onFatal,
     found: scan,
     writable: damage === null,
@@ -201,7 +207,7 @@ async function openWal(
   const tail =
     last === undefined
       ? await createSegment(ops, directory, 1, segmentBytes, null)
-      : await reserve.spend(() => renewSegment(ops, directory, last.number, log.tail, segmentBytes));
+      : await renewSegment(ops, directory, last.number, log.tail, segmentBytes);
   // Until the storage is handed out, a failure is its opening's.
   let refuse: ((error: MemberError) => void) | null = null;
   const wal = new FileWal({
@@ -217,6 +223,8 @@ async function openWal(
     onFatal: (error) => (refuse ?? onFatal)(error),
     defer: world.defer,
     nowNs: world.nowNs,
+    pause: world.pause,
+    logger: options.logger ?? NO_LOGGER,
   });
   if (last === undefined || restored.records.length > 0) {
     await new Promise<void>((resolve, reject) => {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { errorCode, type FileOps } from './fileOps.ts';
+import { type FileOps, isFullDisk } from './fileOps.ts';
 import { NO_LOGGER, type StorageLogger } from './logger.ts';
 
 export const RESERVE_FILE = 'reserve';
@@ -14,7 +14,8 @@ export class Reserve {
   readonly #directory: string;
   readonly #bytes: number;
   readonly #logger: StorageLogger;
-  #held = false;
+  /** What can be given up. */
+  #heldBytes = 0;
   #filling: Promise<void> | null = null;
 
   constructor(ops: FileOps, directory: string, bytes: number, logger: StorageLogger = NO_LOGGER) {
@@ -26,10 +27,11 @@ export class Reserve {
 
   /** Finds the reserve of an earlier start. */
   async load(): Promise<void> {
-    if (this.#bytes === 0 || !(await this.#ops.list(this.#directory)).includes(RESERVE_FILE)) return;
+    if (!(await this.#ops.list(this.#directory)).includes(RESERVE_FILE)) return;
     const file = await this.#ops.open(join(this.#directory, RESERVE_FILE), 'read');
     try {
-      this.#held = (await file.size()) === this.#bytes;
+      // One cut short by a crash, or of another setting, is space all the same.
+      this.#heldBytes = await file.size();
     } finally {
       await file.close();
     }
@@ -37,12 +39,12 @@ export class Reserve {
 
   /** What is to be set apart from the free space before anybody counts on it. */
   get missingBytes(): number {
-    return this.#held ? 0 : this.#bytes;
+    return Math.max(0, this.#bytes - this.#heldBytes);
   }
 
   /** Takes the reserve back unless that would fill the disk again. Never rejects. */
   ensure(): Promise<void> {
-    if (this.#held || this.#bytes === 0) return Promise.resolve();
+    if (this.#heldBytes === this.#bytes) return Promise.resolve();
     this.#filling ??= this.#fill().finally(() => {
       this.#filling = null;
     });
@@ -52,8 +54,10 @@ export class Reserve {
   async #fill(): Promise<void> {
     const path = join(this.#directory, RESERVE_FILE);
     try {
-      await this.#ops.remove(path);
       if ((await this.#ops.freeBytes(this.#directory)) < 2 * this.#bytes) return;
+      this.#heldBytes = 0;
+      await this.#ops.remove(path);
+      if (this.#bytes === 0) return;
       const file = await this.#ops.open(path, 'create');
       try {
         for (let at = 0; at < this.#bytes; at += ZEROS.length) {
@@ -62,7 +66,7 @@ export class Reserve {
       } finally {
         await file.close();
       }
-      this.#held = true;
+      this.#heldBytes = this.#bytes;
     } catch (error) {
       this.#logger.warn({ error }, 'the disk reserve could not be written');
       await this.#ops.remove(path).catch(() => {});
@@ -79,11 +83,12 @@ export class Reserve {
     try {
       return await work();
     } catch (error) {
-      if (errorCode(error) !== 'ENOSPC') throw error;
+      if (!isFullDisk(error)) throw error;
       await this.#filling;
-      if (!this.#held) throw error;
-      this.#held = false;
-      this.#logger.warn({ bytes: this.#bytes }, 'the disk is full: the reserve is given up');
+      if (this.#heldBytes === 0) throw error;
+      const bytes = this.#heldBytes;
+      this.#heldBytes = 0;
+      this.#logger.warn({ bytes }, 'the disk is full: the reserve is given up');
       await this.#ops.remove(join(this.#directory, RESERVE_FILE));
       return await work();
     }

@@ -21,6 +21,7 @@ const TRAILER_BYTES = 24;
 const META_BYTES_MAX = 1024 * 1024;
 /** Dirty pages are handed to the disk in such portions, lest one large sync stall the log beside it. */
 const SYNC_EVERY_BYTES = 4 * 1024 * 1024;
+const CHECK_EVERY_BYTES = 512 * 1024;
 
 export interface SnapshotHeader {
   readonly group: GroupId;
@@ -31,15 +32,19 @@ export interface SnapshotHeader {
 export class SnapshotFileWriter {
   readonly #file: OpenFile;
   readonly #reserve: Reserve;
+  readonly #checkRoom: () => Promise<void>;
   #position = 0;
   #synced = 0;
+  #checked = Number.NEGATIVE_INFINITY;
   #crc = 0;
   #chunks = 0;
   #bytes = 0;
 
-  constructor(file: OpenFile, reserve: Reserve) {
+  /** `checkRoom` rejects with ENOSPC where going on would leave the log too little. */
+  constructor(file: OpenFile, reserve: Reserve, checkRoom: () => Promise<void>) {
     this.#file = file;
     this.#reserve = reserve;
+    this.#checkRoom = checkRoom;
   }
 
   async begin(header: SnapshotHeader): Promise<void> {
@@ -89,7 +94,13 @@ export class SnapshotFileWriter {
   }
 
   async #put(buffers: Uint8Array[]): Promise<void> {
-    await this.#reserve.spend(() => this.#file.write(buffers, this.#position));
+    await this.#reserve.spend(async () => {
+      if (this.#position - this.#checked >= CHECK_EVERY_BYTES) {
+        await this.#checkRoom();
+        this.#checked = this.#position;
+      }
+      await this.#file.write(buffers, this.#position);
+    });
     for (const buffer of buffers) this.#position += buffer.length;
   }
 }

@@ -29,6 +29,7 @@ export class FileSnapshotStore implements SnapshotStore {
   readonly #ops: FileOps;
   readonly #directory: string;
   readonly #reserve: Reserve;
+  readonly #floorBytes: number;
   readonly #onFatal: (error: MemberError) => void;
   readonly #newest = new Map<GroupId, Stored>();
   /** Files that are not the newest any more. */
@@ -42,6 +43,8 @@ export class FileSnapshotStore implements SnapshotStore {
     ops: FileOps;
     directory: string;
     reserve: Reserve;
+    /** Left free for the log: a snapshot that would take it is refused as on a full disk. */
+    floorBytes: number;
     onFatal: (error: MemberError) => void;
     found: SnapshotScan;
     writable: boolean;
@@ -49,6 +52,7 @@ export class FileSnapshotStore implements SnapshotStore {
     this.#ops = options.ops;
     this.#directory = options.directory;
     this.#reserve = options.reserve;
+    this.#floorBytes = options.floorBytes;
     this.#onFatal = options.onFatal;
     this.writable = options.writable;
     for (const [group, { stored }] of options.found.newest) this.#newest.set(group, stored);
@@ -57,13 +61,17 @@ export class FileSnapshotStore implements SnapshotStore {
   async create(group: GroupId, meta: SnapshotMeta): Promise<SnapshotWriter> {
     if (!this.writable) throw new MemberError('DAMAGED', 'a damaged member takes no snapshots');
     const temporary = join(this.#directory, `${group}-${++this.#temporaries}.tmp`);
-    const file = new SnapshotFileWriter(await this.#ops.open(temporary, 'create'), this.#reserve);
+    const file = new SnapshotFileWriter(await this.#ops.open(temporary, 'create'), this.#reserve, () =>
+      this.#checkRoom(),
+    );
     let open = true;
     const abort = async () => {
       if (!open) return;
       open = false;
       await file.close();
       await this.#ops.remove(temporary);
+      // Given up in vain, perhaps.
+      await this.#reserve.ensure();
     };
     try {
       await file.begin({ group, meta });
@@ -84,6 +92,14 @@ export class FileSnapshotStore implements SnapshotStore {
       },
       abort,
     };
+  }
+
+  async #checkRoom(): Promise<void> {
+    const free = await this.#ops.freeBytes(this.#directory);
+    if (free >= this.#floorBytes) return;
+    throw Object.assign(new Error(`only ${free} bytes are free, and the log needs ${this.#floorBytes}`), {
+      code: 'ENOSPC',
+    });
   }
 
   async #publish(temporary: string, group: GroupId, meta: SnapshotMeta): Promise<void> {

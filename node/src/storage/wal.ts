@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { MemberError } from '../errors.ts';
-import type { FileOps } from './fileOps.ts';
+import { type FileOps, isFullDisk } from './fileOps.ts';
 import type { LiveLog } from './liveLog.ts';
+import type { StorageLogger } from './logger.ts';
 import type { Reserve } from './reserve.ts';
 import type { Wal, WalRecord, WalStats } from './storage.ts';
 import { SyncTimes } from './syncTimes.ts';
@@ -14,6 +15,8 @@ const BATCH_BYTES_MAX = 16 * 1024 * 1024;
 /** Live entries copied forward per batch, so that copying never holds up a batch for long. */
 const COPY_BYTES = 1024 * 1024;
 const SPARES_MAX = 2;
+/** A spare segment is kept while this many more of them would fit on the disk. */
+const SPARE_ROOM = 8;
 
 export interface WalOptions {
   readonly ops: FileOps;
@@ -31,6 +34,9 @@ export interface WalOptions {
   /** Runs `work` soon, after what is ready on the event loop has had its turn to queue records. */
   readonly defer: (work: () => void) => void;
   readonly nowNs: () => number;
+  /** Resolves after a while: a full disk is tried again then. */
+  readonly pause: () => Promise<void>;
+  readonly logger: StorageLogger;
 }
 
 interface Queued {
@@ -142,7 +148,7 @@ export class FileWal implements Wal {
 
   async #writeBatch(): Promise<void> {
     if (this.#tail.position >= this.#options.segmentBytes) await this.#roll();
-    const { live, nowNs, reserve, salt } = this.#options;
+    const { live, nowNs, salt } = this.#options;
     const tail = this.#tail;
     const encoder = this.#encoder;
     encoder.begin();
@@ -159,13 +165,31 @@ export class FileWal implements Wal {
     });
     const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
     const started = nowNs();
-    await reserve.spend(() => tail.append(buffers, bytes));
+    await this.#whenThereIsRoom(() => tail.append(buffers, bytes));
     this.#syncTimes.add(nowNs() - started);
     this.#nextBatch++;
     this.#counts.batches++;
     this.#counts.syncs++;
     this.#counts.bytes += bytes;
     this.#counts.entries += encoder.entries;
+  }
+
+  /**
+   * Does `work`, which may be done again after it failed for want of space: at the same place, so what a failed
+   * attempt left is written over. With the reserve gone too the log waits; nothing is durable, and nobody is told
+   * anything, until there is room.
+   */
+  async #whenThereIsRoom<T>(work: () => Promise<T>): Promise<T> {
+    const { reserve, pause, logger } = this.#options;
+    for (let waited = false; ; waited = true) {
+      try {
+        return await reserve.spend(work);
+      } catch (error) {
+        if (!isFullDisk(error) || this.#closed) throw error;
+        if (!waited) logger.warn({ error }, 'the disk is full: the log waits for room');
+        await pause();
+      }
+    }
   }
 
   #takeQueue(): void {
@@ -199,11 +223,13 @@ export class FileWal implements Wal {
   }
 
   async #roll(): Promise<void> {
-    const { directory, ops, reserve, segmentBytes } = this.#options;
+    const { directory, ops, segmentBytes } = this.#options;
     const full = this.#tail;
     const number = full.number + 1;
     const spare = this.#spares.pop() ?? null;
-    this.#tail = await reserve.spend(() => createSegment(ops, directory, number, segmentBytes, spare));
+    this.#tail = await this.#whenThereIsRoom(() =>
+      createSegment(ops, directory, number, segmentBytes, spare),
+    );
     this.#older.push({ number: full.number, bytes: full.position });
     await full.close();
   }
@@ -226,12 +252,13 @@ export class FileWal implements Wal {
   }
 
   async #release(dead: readonly number[]): Promise<void> {
-    const { directory, ops, reserve } = this.#options;
+    const { directory, ops, reserve, segmentBytes } = this.#options;
+    const roomy = (await ops.freeBytes(directory)) > SPARE_ROOM * segmentBytes;
     for (const number of dead) {
       if (this.#failed) return;
       const name = segmentName(number);
       const spare = `${name}.tmp`;
-      const kept = this.#spares.length < SPARES_MAX;
+      const kept = roomy && this.#spares.length < SPARES_MAX;
       if (kept) await ops.rename(join(directory, name), join(directory, spare));
       else await ops.remove(join(directory, name));
       await ops.syncDirectory(directory);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { FileOps, OpenFile } from './fileOps.ts';
+import { type FileOps, isFullDisk, type OpenFile } from './fileOps.ts';
 
 /** Files grow by this many bytes of written zeros, so that most syncs have no metadata to write. */
 const GROWTH_BYTES = 1024 * 1024;
@@ -49,8 +49,15 @@ export class WalSegment {
     if (end <= this.#allocated) {
       await this.#file.writeSynced(buffers, this.#position);
     } else {
-      const zeros = this.#growthBytes - (end % this.#growthBytes);
-      await this.#file.writeSynced([...buffers, ZEROS.subarray(0, zeros)], this.#position);
+      let zeros = this.#growthBytes - (end % this.#growthBytes);
+      try {
+        await this.#file.writeSynced([...buffers, ZEROS.subarray(0, zeros)], this.#position);
+      } catch (error) {
+        if (!isFullDisk(error)) throw error;
+        // There may be room for the batch alone.
+        zeros = 0;
+        await this.#file.writeSynced(buffers, this.#position);
+      }
       this.#allocated = end + zeros;
     }
     this.#position = end;
@@ -98,16 +105,48 @@ export async function renewSegment(
 ): Promise<WalSegment> {
   const path = join(directory, segmentName(number));
   const temporary = `${path}.tmp`;
-  const copy = await ops.open(temporary, 'create');
   try {
-    await copy.write([sound], 0);
-    await copy.sync();
-  } finally {
-    await copy.close();
+    const copy = await ops.open(temporary, 'create');
+    try {
+      await copy.write([sound], 0);
+      await copy.sync();
+    } finally {
+      await copy.close();
+    }
+  } catch (error) {
+    if (!isFullDisk(error)) throw error;
+    await ops.remove(temporary);
+    return await rewriteSegment(ops, path, number, sound, segmentBytes);
   }
   await ops.rename(temporary, path);
   await ops.syncDirectory(directory);
   const file = await ops.open(path, 'log');
   const init = { number, recycled: false, position: sound.length, allocated: sound.length, segmentBytes };
   return new WalSegment(file, init);
+}
+
+/**
+ * Where there is no room for a copy: the same bytes are written over themselves, which makes them dirty and so
+ * has the disk get them whatever a failed sync left out, and what is behind them becomes zeros. Takes no space.
+ * A crash in between leaves what was there or what is being written, and those agree up to the sound end.
+ */
+async function rewriteSegment(
+  ops: FileOps,
+  path: string,
+  number: number,
+  sound: Uint8Array,
+  segmentBytes: number,
+): Promise<WalSegment> {
+  const file = await ops.open(path, 'log');
+  try {
+    const allocated = Math.max(sound.length, await file.size());
+    await file.writeSynced([sound], 0);
+    for (let at = sound.length; at < allocated; at += ZEROS.length) {
+      await file.writeSynced([ZEROS.subarray(0, Math.min(ZEROS.length, allocated - at))], at);
+    }
+    return new WalSegment(file, { number, recycled: false, position: sound.length, allocated, segmentBytes });
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }

@@ -63,7 +63,7 @@ export class MemberCluster {
         snapshotEntries: 100_000,
         snapshotBytes: 64 * 1024 * 1024,
       },
-      diskReserveBytes: 0,
+      diskMarginBytes: 0,
       logger: pino({ level: 'silent' }),
       storage,
       onFatal,

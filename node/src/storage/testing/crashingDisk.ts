@@ -188,5 +188,6 @@ export class CrashingDisk {
       directory.pending = [];
     },
     freeBytes: () => Promise.resolve(2 ** 40),
+    totalBytes: () => Promise.resolve(2 ** 41),
   };
 }

@@ -97,6 +97,7 @@ export async function openFiles(
       nowMs: () => 1_700_000_000_000,
       nowNs: () => performance.now() * 1e6,
       defer: (work) => setImmediate(work),
+      pause: () => new Promise((resolve) => setImmediate(resolve)),
     },
     directory,
     { segmentBytes: 1024 * 1024, reserveBytes: 0, onFatal: (error) => fatal.push(error), ...options },
@@ -141,6 +142,7 @@ export function watchedOps(before: (step: Step) => void): FileOps {
     makeDirectory: (path) => unsyncedFileOps.makeDirectory(path),
     list: (path) => unsyncedFileOps.list(path),
     freeBytes: (path) => unsyncedFileOps.freeBytes(path),
+    totalBytes: (path) => unsyncedFileOps.totalBytes(path),
     async open(path, mode) {
       if (mode === 'create') step('create', path);
       return watch(await unsyncedFileOps.open(path, mode), path);
@@ -169,6 +171,7 @@ export function readOnlyOps(files: ReadonlyMap<string, Uint8Array>): FileOps {
     remove: refuse,
     syncDirectory: refuse,
     freeBytes: refuse,
+    totalBytes: refuse,
     list: () => Promise.resolve([...files.keys()]),
     open(path) {
       const contents = files.get(basename(path));
