@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
+import { LIMITS } from './limits.ts';
 import { SCENARIOS, type Scenario } from './load/phase.ts';
 import type { ProgressStyle } from './progress.ts';
 import { PRESET_OPERATIONS, PRESETS, type Preset, type Settings } from './result.ts';
-import { PAYLOAD_BYTES_MIN } from './workloads/payload.ts';
 
 /** Thrown for arguments that cannot be followed; the message is for the user. */
 export class UsageError extends Error {
@@ -26,7 +26,7 @@ Work
   --runs N                      measured runs after a warm-up, at least 3 (default 3)
   --clients N                   load processes (default 1)
   --in-flight N,…               operations outstanding per client, each is measured (default 64)
-  --payload-bytes N,…           payload sizes, each is measured, at least ${PAYLOAD_BYTES_MIN} (default 256)
+  --payload-bytes N,…           payload sizes, each is measured, at least ${LIMITS.payloadBytes[0]} (default 256)
   --rate N                      open loop: operations begin N times a second, whatever the answers do
   --contended-keys N            locks that all clients fight for (default 4)
   --cache-keys N                entries in the cache (default 1000)
@@ -35,12 +35,14 @@ Work
 
 Cluster
   --endpoints HOST:PORT,…       client listeners (run)
+  --cluster-members N           how many members the endpoints lead to, for the results (run, optional)
   --health HOST:PORT,…          health listeners, for CPU, memory and log syncs of members (run, optional)
-  --members N,…                 1 to 9 members (local, floors)
+  --members N,…                 1, 3 or 5 members (local, floors)
   --shards N                    data groups of local clusters (default 3)
 
 Output
   --out DIR                     results.json, summary.md and report.html
+  --json                        everything as JSON on standard output too (floors)
   --results-configmap NAME      write them as a ConfigMap too
   --namespace NS                its namespace
   --progress bar|lines|json|none  (default: bar on a terminal, else lines)
@@ -54,14 +56,19 @@ export interface Arguments {
   readonly settings: Settings;
   readonly endpoints: readonly string[];
   readonly health: readonly string[];
+  /** Of the cluster that runs already; null: not told. */
+  readonly clusterMembers: number | null;
   readonly members: readonly number[];
   readonly shards: number;
   readonly out: string | null;
+  readonly json: boolean;
   readonly configMap: { readonly name: string; readonly namespace: string } | null;
   readonly progress: ProgressStyle | null;
   readonly drainIdleMs: number;
 }
 
+/** As a SyncCluster may have. */
+const MEMBERS = [1, 3, 5] as const;
 const COMMANDS = ['run', 'local', 'floors'] as const;
 const PROGRESS_STYLES: readonly ProgressStyle[] = ['bar', 'lines', 'json', 'none'];
 const OPTIONS = {
@@ -79,6 +86,7 @@ const OPTIONS = {
   'hit-ratio': { type: 'string' },
   'drain-seconds': { type: 'string' },
   endpoints: { type: 'string' },
+  'cluster-members': { type: 'string' },
   health: { type: 'string' },
   members: { type: 'string' },
   shards: { type: 'string' },
@@ -86,17 +94,21 @@ const OPTIONS = {
   'results-configmap': { type: 'string' },
   namespace: { type: 'string' },
   progress: { type: 'string' },
+  json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
-type Flag = Exclude<keyof typeof OPTIONS, 'help'>;
+type Flag = Exclude<keyof typeof OPTIONS, 'help' | 'json'>;
 
 /** Null: help was asked for. */
 export function parseArguments(argv: readonly string[]): Arguments | null {
-  let parsed: { values: Partial<Record<Flag, string>> & { help?: boolean }; positionals: string[] };
+  let parsed: {
+    values: Partial<Record<Flag, string>> & { help?: boolean; json?: boolean };
+    positionals: string[];
+  };
   try {
     parsed = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true, strict: true });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message.split('. ')[0]! : String(error));
+    throw new UsageError(error instanceof Error ? error.message.split(/\. |\n/)[0]! : String(error));
   }
   const { values, positionals } = parsed;
   if (values.help === true) return null;
@@ -123,12 +135,13 @@ export function parseArguments(argv: readonly string[]): Arguments | null {
       : Math.round(readNumber(values['duration-seconds'], 'duration-seconds', 0.1, 86_400) * 1000);
   const settings: Settings = {
     preset,
-    operations: durationMs === null ? integer('operations', PRESET_OPERATIONS[preset], 1, 100_000_000) : null,
+    operations:
+      durationMs === null ? integer('operations', PRESET_OPERATIONS[preset], ...LIMITS.operations) : null,
     durationMs,
-    runs: integer('runs', 3, 3, 100),
-    clients: integer('clients', 1, 1, 256),
-    inFlight: integers('in-flight', [64], 1, 4096),
-    payloadBytes: integers('payload-bytes', [256], PAYLOAD_BYTES_MIN, 1_048_576),
+    runs: integer('runs', 3, ...LIMITS.runs),
+    clients: integer('clients', 1, ...LIMITS.clients),
+    inFlight: integers('in-flight', [64], ...LIMITS.inFlight),
+    payloadBytes: integers('payload-bytes', [256], ...LIMITS.payloadBytes),
     scenarios:
       values.scenario === undefined
         ? [...SCENARIOS]
@@ -147,6 +160,17 @@ export function parseArguments(argv: readonly string[]): Arguments | null {
     throw new UsageError(`--endpoints belongs to run, not to ${command}`);
   if (command === 'run' && values.members !== undefined)
     throw new UsageError('--members belongs to local and floors');
+  if (command !== 'run' && values['cluster-members'] !== undefined)
+    throw new UsageError('--cluster-members belongs to run; local and floors have --members');
+  const members =
+    values.members === undefined
+      ? command === 'floors'
+        ? [3]
+        : [...MEMBERS]
+      : distinct(words(values.members, 'members'), 'members').map((word) =>
+          Number(oneOf(word, 'members', MEMBERS.map(String))),
+        );
+  if (command !== 'floors' && values.json === true) throw new UsageError('--json belongs to floors');
   if (command !== 'floors' && values.out === undefined) throw new UsageError(`${command} needs --out DIR`);
   if (values['results-configmap'] !== undefined && values.namespace === undefined) {
     throw new UsageError('--results-configmap needs --namespace NS');
@@ -156,9 +180,11 @@ export function parseArguments(argv: readonly string[]): Arguments | null {
     settings,
     endpoints,
     health: addresses(values.health, 'health'),
-    members: integers('members', command === 'floors' ? [3] : [1, 3, 5], 1, 9),
+    clusterMembers: values['cluster-members'] === undefined ? null : integer('cluster-members', 1, 1, 5),
+    members,
     shards: integer('shards', 3, 1, 64),
     out: values.out ?? null,
+    json: values.json === true,
     configMap:
       values['results-configmap'] === undefined || values.namespace === undefined
         ? null

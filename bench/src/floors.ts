@@ -20,6 +20,14 @@ const RUN_MS = 3_000;
 const IN_FLIGHT = [1, 64, 256] as const;
 const OPERATIONS: readonly Operation[] = ['lock.uncontended', 'queue.enqueue', 'cache.get'];
 const IDLE_MS = 3_000;
+/** What must be reached with so many in flight; per second. */
+const REQUIRED_IN_FLIGHT = 256;
+const REQUIRED_PER_S: Partial<Record<Operation, number>> = {
+  'lock.uncontended': 8_000,
+  'queue.enqueue': 15_000,
+  'cache.get': 40_000,
+};
+const IDLE_BYTES_MAX = 120 * 1024 * 1024;
 
 interface Floor {
   readonly operation: Operation;
@@ -42,6 +50,13 @@ interface FloorsReport {
   readonly idleResidentBytes: readonly (number | null)[];
   readonly floors: readonly Floor[];
   readonly violations: readonly string[];
+  readonly verdicts: readonly Verdict[];
+}
+
+/** A floor kept or not; null: could not be measured. */
+interface Verdict {
+  readonly what: string;
+  readonly passed: boolean | null;
 }
 
 /** For development: what one client process gets out of a local cluster, beside what the disk allows. */
@@ -57,12 +72,14 @@ export async function runFloors(args: Arguments, progress: Progress, signal: Abo
         await sleep(IDLE_MS, undefined, { signal });
         const idle = await Promise.all(probesOf(cluster).map(sampleUsage));
         const { floors, violations } = await measureFloors(cluster, args, progress, signal);
+        const idleResidentBytes = idle.map((sample) => sample.residentBytes);
         const report = {
           members,
           fdatasync,
-          idleResidentBytes: idle.map((sample) => sample.residentBytes),
+          idleResidentBytes,
           floors,
           violations,
+          verdicts: verdictsOn(floors, idleResidentBytes),
         };
         reports.push(report);
         process.stdout.write(renderFloors(report));
@@ -74,12 +91,27 @@ export async function runFloors(args: Arguments, progress: Progress, signal: Abo
     }
   }
   const json = `${JSON.stringify(reports, null, 1)}\n`;
-  if (args.out === null) process.stdout.write(`\n${json}`);
-  else {
+  if (args.json) process.stdout.write(`\n${json}`);
+  if (args.out !== null) {
     await mkdir(args.out, { recursive: true });
     await writeFile(join(args.out, 'floors.json'), json);
   }
-  return reports.every((report) => report.violations.length === 0) ? 0 : 1;
+  const isMissed = ({ violations, verdicts }: FloorsReport): boolean =>
+    violations.length > 0 || verdicts.some(({ passed }) => passed === false);
+  return reports.some(isMissed) ? 1 : 0;
+}
+
+function verdictsOn(floors: readonly Floor[], idleBytes: readonly (number | null)[]): Verdict[] {
+  const speeds = floors.flatMap(({ operation, inFlight, medianPerS }): Verdict[] => {
+    const required = REQUIRED_PER_S[operation];
+    if (required === undefined || inFlight !== REQUIRED_IN_FLIGHT) return [];
+    const what = `${OPERATION_TITLES[operation]}, ${inFlight} in flight: ${rate(medianPerS)}/s, at least ${rate(required)}/s`;
+    return [{ what, passed: medianPerS >= required }];
+  });
+  const known = idleBytes.filter((size) => size !== null);
+  const most = known.length === 0 ? null : Math.max(...known);
+  const memory = `memory of an idle member: ${most === null ? 'not known' : bytes(most)}, at most ${bytes(IDLE_BYTES_MAX)}`;
+  return [...speeds, { what: memory, passed: most === null ? null : most <= IDLE_BYTES_MAX }];
 }
 
 async function measureFloors(
@@ -200,11 +232,15 @@ function renderFloors(report: FloorsReport): string {
   );
   return [
     '',
-    `${report.members} members, one client process, median of ${RUNS} runs of ${RUN_MS / 1000} s`,
+    `${report.members} ${report.members === 1 ? 'member' : 'members'}, one client process, median of ${RUNS} runs of ${RUN_MS / 1000} s`,
     `one fdatasync of 4 KiB alone: median ${duration(fdatasync.medianNs)}, p99 ${duration(fdatasync.p99Ns)}`,
     `resident memory of idle members: ${resident.join(', ')}`,
     '',
     table,
+    '',
+    ...report.verdicts.map(
+      ({ what, passed }) => `${passed === null ? '?   ' : passed ? 'PASS' : 'FAIL'}  ${what}`,
+    ),
     ...report.violations.map((violation) => `VIOLATION: ${violation}`),
     '',
   ].join('\n');

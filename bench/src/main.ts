@@ -13,7 +13,7 @@ import { buildConfigMap } from './configMap.ts';
 import { findDestination, writeConfigMap } from './configMapSink.ts';
 import { runFloors } from './floors.ts';
 import { forkWorker } from './load/forkWorker.ts';
-import { writeFiles } from './output.ts';
+import { checkWritable, writeFiles } from './output.ts';
 import { makeProgress, type Progress } from './progress.ts';
 import { renderTable } from './report/text.ts';
 
@@ -39,12 +39,14 @@ async function main(argv: readonly string[]): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
   const progress = makeProgress(args.progress ?? (process.stderr.isTTY ? 'bar' : 'lines'), process.stderr);
   try {
+    // Before the work too: figures that cannot be written were measured in vain.
+    if (args.out !== null) await checkWritable(args.out);
     if (args.command === 'floors') return await runFloors(args, progress, abort.signal);
     return await benchmark(args, progress, abort.signal);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     process.stderr.write(`synccluster-bench: ${message}\n`);
-    return 1;
+    return error instanceof UsageError ? 2 : 1;
   }
 }
 
@@ -80,16 +82,23 @@ async function benchmark(args: Arguments, progress: Progress, signal: AbortSigna
 }
 
 function remoteSubject(args: Arguments): BenchmarkSubject {
-  const { endpoints, health } = args;
-  const members = endpoints.length;
+  const { endpoints, health, clusterMembers } = args;
+  const count = endpoints.length;
   return {
-    name: members === 1 ? '1 endpoint' : `${members} endpoints`,
-    // One address may stand for a whole cluster behind a service.
-    members: members === 1 ? null : members,
+    // Not told, addresses say little: one may stand for a whole cluster behind a service.
+    name:
+      clusterMembers === null
+        ? `${count} ${count === 1 ? 'endpoint' : 'endpoints'}`
+        : membersName(clusterMembers),
+    members: clusterMembers ?? (count === 1 ? null : count),
     endpoints,
     probes: health.map((address) => ({ name: address, pid: null, health: address })),
     spawnWorker: () => forkWorker({ kind: 'synccluster', endpoints }),
   };
+}
+
+function membersName(members: number): string {
+  return members === 1 ? '1 member' : `${members} members`;
 }
 
 async function measureLocal(
@@ -97,7 +106,7 @@ async function measureLocal(
   args: Arguments,
   options: BenchmarkOptions,
 ): Promise<SubjectOutcome> {
-  const name = members === 1 ? '1 member' : `${members} members`;
+  const name = membersName(members);
   options.progress.note(`starting ${name}`);
   const cluster = await startLocalCluster({ members, shards: args.shards, signal: options.signal });
   try {

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { LIMITS } from '@synccluster/bench';
 import { describe, expect, it } from 'vitest';
 import { crds, syncBenchmarkCrd, syncClusterCrd } from './crds.ts';
 import { crdFiles, outdatedFiles, writeFiles } from './generate.ts';
@@ -19,6 +20,8 @@ type Schema = {
   required?: string[];
   enum?: unknown[];
   default?: unknown;
+  minimum?: number;
+  maximum?: number;
   maxLength?: number;
   maxItems?: number;
   maxProperties?: number;
@@ -204,5 +207,13 @@ describe('hashes', () => {
       new Set([hashOf({ a: 1 }), hashOf({ a: 2 }), hashOf([1, 2]), hashOf([2, 1]), hashOf('1'), hashOf(1)])
         .size,
     ).toBe(6);
+  });
+});
+
+describe('a SyncBenchmark', () => {
+  it.each(Object.entries(LIMITS))('allows no %s that the load generator refuses', (name, [least, most]) => {
+    const field = at(schemaOf(syncBenchmarkCrd), 'spec', name);
+    expect(field.minimum).toBeGreaterThanOrEqual(least);
+    expect(field.maximum).toBe(most);
   });
 });

@@ -127,7 +127,10 @@ export interface Pod extends KubeObject {
       name: string;
       ready: boolean;
       restartCount: number;
-      state?: { waiting?: { reason?: string; message?: string } };
+      state?: {
+        waiting?: { reason?: string; message?: string };
+        terminated?: { exitCode?: number; reason?: string; message?: string };
+      };
     }[];
   };
 }

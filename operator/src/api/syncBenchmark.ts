@@ -32,7 +32,7 @@ export const SyncBenchmarkSpecSchema = Type.Object(
       default: 3,
     }),
     clients: Type.Optional(
-      integer({ description: 'Connections; as the preset has it when absent.', minimum: 1, maximum: 1024 }),
+      integer({ description: 'Connections; as the preset has it when absent.', minimum: 1, maximum: 256 }),
     ),
     inFlight: Type.Optional(
       integer({ description: 'Operations in flight per client; 64 when absent.', minimum: 1, maximum: 4096 }),
@@ -40,7 +40,7 @@ export const SyncBenchmarkSpecSchema = Type.Object(
     payloadBytes: Type.Optional(
       integer({
         description: 'Size of messages and cached values; as the preset has it when absent.',
-        minimum: 1,
+        minimum: 16,
         maximum: 1_048_576,
       }),
     ),

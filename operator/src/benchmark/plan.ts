@@ -25,6 +25,8 @@ export interface ObservedBenchmark {
   /** Of the cluster, ready ones first to be asked. */
   readonly pods: readonly Pod[];
   readonly job: Job | null;
+  /** What the Job's pod said last, when it failed; null: nothing. */
+  readonly lastWords: string | null;
   readonly results: ObservedResults | { readonly unreadable: string } | null;
   readonly resultsMap: ConfigMap | null;
   /** Live objects of the desired ones, by `kind/name`. */
@@ -34,7 +36,7 @@ export interface ObservedBenchmark {
 export type Phase =
   | {
       readonly phase: 'waiting';
-      readonly reason: 'ClusterNotFound' | 'ClusterNotAvailable';
+      readonly reason: 'ClusterNotFound' | 'ClusterNotAvailable' | 'ClusterNotSettled';
       readonly message: string;
     }
   | { readonly phase: 'starting' }
@@ -64,7 +66,7 @@ export function phaseOf(observed: ObservedBenchmark): Phase {
   if (ended !== null) {
     const message = ended.ok
       ? 'the Job ended but left no results'
-      : `the Job failed without results: ${ended.message}`;
+      : `the Job failed without results: ${observed.lastWords ?? ended.message}`;
     return { phase: 'finished', reason: 'Failed', message };
   }
   if (job !== null) return { phase: 'running' };
@@ -79,8 +81,8 @@ export function phaseOf(observed: ObservedBenchmark): Phase {
       message: `there is no SyncCluster ${name} in namespace ${benchmark.metadata.namespace}; it starts when there is`,
     };
   }
-  const available = cluster.status?.conditions?.find((condition) => condition.type === 'Available');
-  if (available?.status !== 'True' || endpointsOf(observed).length === 0) {
+  const available = conditionOf(cluster, 'Available');
+  if (available?.status !== 'True') {
     const why = available === undefined ? 'nothing is known of it yet' : available.message;
     return {
       phase: 'waiting',
@@ -88,7 +90,31 @@ export function phaseOf(observed: ObservedBenchmark): Phase {
       message: `SyncCluster ${name} is not available: ${why}`,
     };
   }
+  const unsettled = whyUnsettled(observed, cluster);
+  if (unsettled !== null) {
+    return {
+      phase: 'waiting',
+      reason: 'ClusterNotSettled',
+      message: `SyncCluster ${name} is not settled, and would be measured while it changes: ${unsettled}`,
+    };
+  }
   return { phase: 'starting' };
+}
+
+function conditionOf(cluster: SyncCluster, type: string) {
+  return cluster.status?.conditions?.find((condition) => condition.type === type);
+}
+
+/** Null when the cluster is what its spec says, with all members at work: what is measured then is that cluster. */
+function whyUnsettled(observed: ObservedBenchmark, cluster: SyncCluster): string | null {
+  const progressing = conditionOf(cluster, 'Progressing');
+  if (progressing === undefined) return 'nothing is known of its progress yet';
+  if (progressing.status !== 'False') return progressing.message;
+  if ((progressing.observedGeneration ?? 0) < (cluster.metadata.generation ?? 0))
+    return 'its spec was changed just now';
+  const ready = Math.min(cluster.status?.readyReplicas ?? 0, endpointsOf(observed).length);
+  const { members } = cluster.spec;
+  return ready < members ? `${ready} of ${members} members ready` : null;
 }
 
 function finishedBy(results: NonNullable<ObservedBenchmark['results']>): Phase {
@@ -149,8 +175,11 @@ export function planBenchmark(
     want(ROLE_BINDINGS, buildBenchmarkRoleBinding(benchmark));
     want(CONFIG_MAPS, buildResults(benchmark));
   }
-  if (phase.phase === 'starting')
-    actions.push({ type: 'createJob', job: buildJob(benchmark, endpointsOf(observed)) });
+  if (phase.phase === 'starting') {
+    const endpoints = endpointsOf(observed);
+    const members = observed.cluster?.spec.members ?? endpoints.length;
+    actions.push({ type: 'createJob', job: buildJob(benchmark, endpoints, members) });
+  }
   if (phase.phase === 'finished') {
     // The load generator may have replaced the whole object: it is to go with its SyncBenchmark all the same.
     if (observed.resultsMap !== null) want(CONFIG_MAPS, buildResults(benchmark));

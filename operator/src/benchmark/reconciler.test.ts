@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { CONFIG_MAPS, JOBS, type Job, PODS, ROLE_BINDINGS, ROLES, SERVICE_ACCOUNTS } from '../api/kinds.ts';
 import { SYNC_BENCHMARKS } from '../api/syncBenchmark.ts';
 import { SYNC_CLUSTERS } from '../api/syncCluster.ts';
-import { memberLabels } from '../desired/names.ts';
+import { benchmarkLabels, memberLabels } from '../desired/names.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { FakeKube } from '../testing/fakeKube.ts';
 import { syncCluster } from '../testing/fakeWorld.ts';
@@ -45,10 +45,20 @@ class Bench {
       spec: { clusterRef: { name: 'db' }, ...spec },
     });
   }
-  cluster(available: 'True' | 'False'): this {
-    const condition = { type: 'Available', status: available, reason: 'x', message: 'no leader' };
-    this.kube.put({ ...syncCluster(), status: { conditions: [condition] } } as never);
-    for (const ordinal of [0, 1]) {
+  /** Of three members, so many of them ready. */
+  cluster(available: 'True' | 'False', ready = 3, progressing = 'False'): this {
+    const conditions = [
+      { type: 'Available', status: available, reason: 'x', message: 'no leader' },
+      {
+        type: 'Progressing',
+        status: progressing,
+        reason: 'x',
+        message: 'promoting',
+        observedGeneration: 1000,
+      },
+    ];
+    this.kube.put({ ...syncCluster(), status: { readyReplicas: ready, conditions } } as never);
+    for (const ordinal of [0, 1, 2]) {
       this.kube.put({
         apiVersion: 'v1',
         kind: 'Pod',
@@ -56,7 +66,7 @@ class Bench {
         spec: { containers: [] },
         status: {
           podIP: `10.0.0.${ordinal}`,
-          conditions: [{ type: 'Ready', status: ordinal === 0 ? 'True' : 'False' }],
+          conditions: [{ type: 'Ready', status: ordinal < ready ? 'True' : 'False' }],
         },
       } as never);
     }
@@ -96,7 +106,49 @@ describe('a SyncBenchmark', () => {
     expect(bench.job).toBeNull();
     bench.cluster('True');
     await bench.pass();
-    expect(bench.job?.spec.template.spec.containers[0]?.args).toContain('10.0.0.0:7400');
+    expect(bench.job?.spec.template.spec.containers[0]?.args).toContain(
+      '10.0.0.0:7400,10.0.0.1:7400,10.0.0.2:7400',
+    );
+  });
+
+  it('waits until the cluster is settled, with all its members, and says why', async () => {
+    const bench = new Bench();
+    const message = () => bench.status?.conditions?.[0]?.message;
+    bench.cluster('True', 3, 'True');
+    await bench.pass();
+    expect(bench.complete).toBe('False ClusterNotSettled');
+    expect(message()).toContain('promoting');
+    bench.cluster('True', 2);
+    await bench.pass();
+    expect(bench.complete).toBe('False ClusterNotSettled');
+    expect(message()).toContain('2 of 3 members ready');
+    expect(bench.job).toBeNull();
+    bench.cluster('True');
+    await bench.pass();
+    const args = bench.job?.spec.template.spec.containers[0]?.args ?? [];
+    expect(args[args.indexOf('--cluster-members') + 1]).toBe('3');
+  });
+
+  it('says what the pod of a failed Job said last', async () => {
+    const bench = new Bench().cluster('True');
+    await bench.pass();
+    await bench.pass();
+    const terminated = { exitCode: 1, message: '{"event":"begin"}\nsynccluster-bench: no member answers\n' };
+    bench.kube.put({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'b-bench-x', namespace: 'test', labels: benchmarkLabels('b') },
+      spec: { containers: [] },
+      status: {
+        containerStatuses: [{ name: 'bench', ready: false, restartCount: 0, state: { terminated } }],
+      },
+    } as never);
+    bench.endJob('Failed', '1 pods failed');
+    await bench.pass();
+    expect(bench.complete).toBe('True Failed');
+    expect(bench.status?.conditions?.[0]?.message).toBe(
+      'the Job failed without results: synccluster-bench: no member answers',
+    );
   });
 
   it('creates what the Job needs before the Job, and one Job only', async () => {
@@ -115,7 +167,7 @@ describe('a SyncBenchmark', () => {
     await bench.pass();
     expect(bench.complete).toBe('False Running');
     expect(bench.job?.metadata.uid).toBe(uid);
-    expect(bench.kube.all(PODS)).toHaveLength(2);
+    expect(bench.kube.all(PODS)).toHaveLength(3);
   });
 
   it('starts the Job when the operator died just before it', async () => {

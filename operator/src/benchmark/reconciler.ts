@@ -1,11 +1,11 @@
 import { canonicalJson } from '../api/hash.ts';
-import { CONFIG_MAPS, JOBS, PODS, ROLE_BINDINGS, ROLES, SERVICE_ACCOUNTS } from '../api/kinds.ts';
+import { CONFIG_MAPS, JOBS, type Job, PODS, ROLE_BINDINGS, ROLES, SERVICE_ACCOUNTS } from '../api/kinds.ts';
 import type { Key, KubeObject, Resource } from '../api/meta.ts';
 import { withDefaults } from '../api/structural.ts';
 import { SYNC_BENCHMARKS, type SyncBenchmark, SyncBenchmarkSpecSchema } from '../api/syncBenchmark.ts';
 import { SYNC_CLUSTERS } from '../api/syncCluster.ts';
 import type { Reader } from '../cluster/observe.ts';
-import { benchmarkNames, memberSelector } from '../desired/names.ts';
+import { benchmarkLabels, benchmarkNames, memberSelector } from '../desired/names.ts';
 import { KubeError, type KubePort } from '../runtime/kube.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type BenchmarkAction, type ObservedBenchmark, phaseOf, planBenchmark } from './plan.ts';
@@ -21,6 +21,8 @@ export interface BenchmarkReconcilerOptions {
   /** How soon to look again at one that waits or runs. Default 2000. */
   readonly pendingMs?: number;
 }
+const MAX_WORDS = 500;
+
 /** One pass over one SyncBenchmark; returns when to look again, in milliseconds, or null for not before a change. */
 export type BenchmarkReconciler = (key: Key) => Promise<number | null>;
 
@@ -88,10 +90,25 @@ async function observeBenchmark(
     cluster,
     pods: pods.items,
     job,
+    lastWords: await lastWords(live, benchmark, job),
     results: readResults(resultsMap),
     resultsMap,
     owned: new Map(objects.map((object) => [`${object.kind}/${object.metadata.name}`, object])),
   };
+}
+
+/** The last line that the pod of a failed Job left, which says why; null when the Job did not fail or left none. */
+async function lastWords(live: Reader, benchmark: SyncBenchmark, job: Job | null): Promise<string | null> {
+  const hasFailed = job?.status?.conditions?.some(
+    ({ type, status }) => type === 'Failed' && status === 'True',
+  );
+  if (hasFailed !== true) return null;
+  const { namespace, name } = benchmark.metadata;
+  const pods = await live.list(PODS, { namespace, labels: benchmarkLabels(name) });
+  const messages = pods.items
+    .flatMap((pod) => pod.status?.containerStatuses ?? [])
+    .map((container) => container.state?.terminated?.message?.trim().split('\n').at(-1)?.trim() ?? '');
+  return messages.find((message) => message !== '')?.slice(0, MAX_WORDS) ?? null;
 }
 
 async function perform(

@@ -235,7 +235,10 @@ function planPromotion(situation: Situation): Step {
   if (missing.length > 0)
     return doing('ScalingUp', `waiting for ${memberNames(missing)} to join and catch up`);
   if (pending.length > 0) {
-    return doing('Promoting', `${memberNames(pending.map((member) => member.ordinal))} becoming voters`);
+    return doing(
+      'Promoting',
+      `${memberNames(pending.map((member) => member.ordinal))} becoming ${pending.length === 1 ? 'a voter' : 'voters'}`,
+    );
   }
   return NOTHING;
 }

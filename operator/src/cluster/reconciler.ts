@@ -57,7 +57,7 @@ export function createClusterReconciler(options: ClusterReconcilerOptions): Clus
     }
     const log = logger.child({ cluster: `${key.namespace}/${key.name}` });
     // Status first: it tells what is, and a step that fails must not keep it from being told.
-    await writeStatus(options, cluster, plan, observed);
+    const isAvailable = await writeStatus(options, cluster, plan, observed);
     const context = {
       kube,
       client,
@@ -77,7 +77,9 @@ export function createClusterReconciler(options: ClusterReconcilerOptions): Clus
     // What a step brought about is often there at once; what may fail for good is not worth hurrying for.
     if (plan.actions.some((action) => action.type !== 'apply' || !action.mayFail))
       return Math.min(AFTER_STEP_MS, progressingMs);
-    return plan.progress !== null && plan.progress.reason !== 'Applying' ? progressingMs : settledMs;
+    if (plan.progress?.reason === 'Applying') return settledMs;
+    // People wait for what is away to come back: nothing but looking tells of it.
+    return plan.progress !== null || !isAvailable ? progressingMs : settledMs;
   };
 }
 
@@ -98,23 +100,28 @@ function isBetweenLeaders(cluster: SyncCluster, { view }: Plan): boolean {
   return available?.status === 'True' && view.statuses.length > 0 && view.leaders.includes(null);
 }
 
+/** Answers whether the cluster is available. */
 async function writeStatus(
   { kube, now, logger }: ClusterReconcilerOptions,
   cluster: SyncCluster,
   plan: Plan,
   observed: Parameters<typeof clusterStatus>[0],
-): Promise<void> {
+): Promise<boolean> {
   const status = clusterStatus(observed, plan, now().toISOString());
-  if (canonicalJson(status) === canonicalJson(cluster.status ?? {})) return;
+  const isAvailable =
+    status.conditions?.some((condition) => condition.type === 'Available' && condition.status === 'True') ??
+    false;
+  if (canonicalJson(status) === canonicalJson(cluster.status ?? {})) return isAvailable;
   try {
     await kube.updateStatus(SYNC_CLUSTERS, { ...cluster, status });
   } catch (error) {
     // Somebody changed the object meanwhile: the next pass, which its change brings about, tells it anew.
     if (!(error instanceof KubeError && (error.code === 'Conflict' || error.code === 'NotFound')))
       throw error;
-    return;
+    return isAvailable;
   }
   announce(kube, logger, cluster, status.conditions ?? []);
+  return isAvailable;
 }
 
 /** One event for each thing there is to tell, however many conditions tell it; as a warning if one of them means one. */

@@ -146,7 +146,7 @@ function degraded(observed: ObservedCluster, plan: Plan): Judgement {
       `not ready: ${which.map((ordinal) => clusterNames.pod(observed.cluster.metadata.name, ordinal)).join(', ')}`,
     );
   }
-  return { type: 'Degraded', status: 'False', reason: 'AllMembersHealthy', message: 'every voter is ready' };
+  return { type: 'Degraded', status: 'False', reason: 'AllMembersHealthy', message: 'no voter is away' };
 }
 
 function isPodReady(observed: ObservedCluster, ordinal: number): boolean {

@@ -63,7 +63,7 @@ export function buildResults(benchmark: SyncBenchmark): ConfigMap {
   };
 }
 
-function benchArguments(benchmark: SyncBenchmark, endpoints: readonly string[]): string[] {
+function benchArguments(benchmark: SyncBenchmark, endpoints: readonly string[], members: number): string[] {
   const { name, namespace } = benchmark.metadata;
   const { preset, scenarios, runs, clients, inFlight, payloadBytes, operations } = benchmark.spec;
   const optional = (flag: string, value: number | undefined) =>
@@ -72,6 +72,8 @@ function benchArguments(benchmark: SyncBenchmark, endpoints: readonly string[]):
     'run',
     '--endpoints',
     endpoints.join(','),
+    '--cluster-members',
+    String(members),
     '--preset',
     preset.toLowerCase(),
     '--scenario',
@@ -94,10 +96,10 @@ function benchArguments(benchmark: SyncBenchmark, endpoints: readonly string[]):
 }
 
 /**
- * `endpoints`: host:port of each member's client listener.
+ * `endpoints`: host:port of each member's client listener; `members`: how many the cluster has.
  * One pod, never tried again: a second run beside the debris of a first would measure something else.
  */
-export function buildJob(benchmark: SyncBenchmark, endpoints: readonly string[]): Job {
+export function buildJob(benchmark: SyncBenchmark, endpoints: readonly string[], members: number): Job {
   const { name } = benchmark.metadata;
   const labels = benchmarkLabels(name);
   return {
@@ -123,7 +125,7 @@ export function buildJob(benchmark: SyncBenchmark, endpoints: readonly string[])
               name: 'bench',
               image: benchmark.spec.image ?? BENCH_IMAGE,
               command: [...BENCH_COMMAND],
-              args: benchArguments(benchmark, endpoints),
+              args: benchArguments(benchmark, endpoints, members),
               volumeMounts: [{ name: 'results', mountPath: '/results' }],
               securityContext: containerSecurity(),
               terminationMessagePolicy: 'FallbackToLogsOnError',

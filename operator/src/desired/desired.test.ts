@@ -210,15 +210,17 @@ describe('the benchmark', () => {
   });
 
   it('runs one pod once, with what the spec says', () => {
-    const job = buildJob(benchmark({ preset: 'Heavy', scenarios: ['Queue', 'Lock'], runs: 5, clients: 2 }), [
-      '10.0.0.1:7400',
-    ]);
+    const job = buildJob(
+      benchmark({ preset: 'Heavy', scenarios: ['Queue', 'Lock'], runs: 5, clients: 2 }),
+      ['10.0.0.1:7400'],
+      3,
+    );
     expect(job.spec.backoffLimit).toBe(0);
     expect(job.spec.activeDeadlineSeconds).toBe(3600);
     expect(job.spec.template.spec.restartPolicy).toBe('Never');
     const text = job.spec.template.spec.containers[0]?.args?.join(' ');
     expect(text).toContain(
-      'run --endpoints 10.0.0.1:7400 --preset heavy --scenario queue,lock --runs 5 --clients 2 --out',
+      'run --endpoints 10.0.0.1:7400 --cluster-members 3 --preset heavy --scenario queue,lock --runs 5 --clients 2 --out',
     );
     expect(text).toContain('--results-configmap b-results --namespace test');
     expect(text).not.toContain('--operations');

@@ -1,4 +1,13 @@
-import { copyFileSync, existsSync, readdirSync, statSync, truncateSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statSync,
+  truncateSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { LocalLogger } from './controlLoop.ts';
 
@@ -20,5 +29,24 @@ export function boundLogs(directory: string, logger: LocalLogger, maxBytes = MAX
     } catch (error) {
       logger.warn({ err: error, path }, 'a log could not be cut');
     }
+  }
+}
+
+const TAIL_BYTES = 2048;
+
+/** The end of a log, from the beginning of a line where it is cut; empty when it cannot be read. */
+export function tailOf(path: string): string {
+  let file: number | null = null;
+  try {
+    file = openSync(path, 'r');
+    const { size } = statSync(path);
+    const buffer = Buffer.alloc(Math.min(size, TAIL_BYTES));
+    const read = readSync(file, buffer, 0, buffer.length, size - buffer.length);
+    const text = buffer.toString('utf8', 0, read);
+    return size > TAIL_BYTES ? text.slice(text.indexOf('\n') + 1) : text;
+  } catch {
+    return '';
+  } finally {
+    if (file !== null) closeSync(file);
   }
 }

@@ -8,6 +8,7 @@ import { type ObjectStore, timestamp } from './objectStore.ts';
 import { isDeleting, keyOf, type StoredObject } from './objects.ts';
 import type { PodAddress, PodAddresses } from './podAddress.ts';
 import { invocationOf, type ProgramMap } from './podEnvironment.ts';
+import { tailOf } from './podLogs.ts';
 import { type Exit, PodProcess, RUNTIME_VARIABLE, readRecord } from './podProcess.ts';
 import { type ContainerState, podHasEnded, podIsReady, podStatus } from './podState.ts';
 import { mountVolumes, NotYet, refreshVolumes, removePodFolder } from './podVolumes.ts';
@@ -327,13 +328,21 @@ export class PodWorker {
     this.#ended(process.record.startedAt, exit);
   }
 
+  /** As kubelets tell it: of a failed container that wrote no message, the end of its log where it asks for that. */
+  #lastWords(exit: Exit): { message?: string } {
+    if (exit.signal !== null) return { message: `ended by ${exit.signal}` };
+    const asked = stringAt(this.#container(), 'terminationMessagePolicy') === 'FallbackToLogsOnError';
+    const tail = asked && exit.code !== 0 ? tailOf(logFileOf(this.#context.directory, this.#pod)) : '';
+    return tail === '' ? {} : { message: tail };
+  }
+
   #ended(startedAt: string, exit: Exit): void {
     this.#stopProbers();
     this.#ready = false;
     this.#started = false;
     const terminated = {
       exitCode: exit.code,
-      ...(exit.signal === null ? {} : { message: `ended by ${exit.signal}` }),
+      ...this.#lastWords(exit),
       reason: exit.code === 0 ? 'Completed' : 'Error',
       startedAt,
       finishedAt: timestamp(0),
