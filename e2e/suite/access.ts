@@ -1,0 +1,15 @@
+import type { ClusterAccess } from '../kind/story.ts';
+
+/** By which the command tells the tests, in a process of their own, where the cluster is. */
+export const ACCESS_VARIABLE = 'SYNCCLUSTER_E2E_ACCESS';
+
+export interface SuiteAccess extends ClusterAccess {
+  /** One request to the API server per line; null where it is not to be had. */
+  readonly auditLog: string | null;
+}
+
+export function readAccess(): SuiteAccess {
+  const text = process.env[ACCESS_VARIABLE];
+  if (text === undefined) throw new Error('these tests need a cluster: start them by npm run e2e');
+  return JSON.parse(text) as SuiteAccess;
+}

@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+
+export interface AuditedRequest {
+  readonly user: { readonly username: string };
+  readonly verb: string;
+  readonly requestURI: string;
+  readonly requestReceivedTimestamp: string;
+  readonly responseStatus?: { readonly code: number; readonly message?: string };
+}
+
+/** Requests of accounts whose name begins so, since a time in RFC 3339. */
+export function readRequests(file: string, account: string, since: string): AuditedRequest[] {
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(account))
+    .map((line) => JSON.parse(line) as AuditedRequest)
+    .filter(
+      ({ user, requestReceivedTimestamp }) =>
+        user.username.startsWith(account) && requestReceivedTimestamp >= since,
+    );
+}
+
+/** A server says 403 too to those who may, where a namespace is being deleted: that is no lack of rights. */
+export function isRefused({ responseStatus }: AuditedRequest): boolean {
+  return (
+    responseStatus?.code === 403 &&
+    responseStatus.message?.endsWith('because it is being terminated') !== true
+  );
+}
+
+export function describeRequest({ user, verb, requestURI }: AuditedRequest): string {
+  return `${user.username}: ${verb} ${requestURI}`;
+}

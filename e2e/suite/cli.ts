@@ -1,0 +1,110 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ROOT } from '../images/build.ts';
+import { rigCluster } from '../kind/clusters.ts';
+import { run } from '../rig/command.ts';
+import { bringDown } from '../rig/down.ts';
+import { collectEvidence } from '../rig/evidence.ts';
+import { exclusively } from '../rig/exclusive.ts';
+import { timedReport } from '../rig/progress.ts';
+import { runningRig } from '../rig/rig.ts';
+import { ACCESS_VARIABLE, type SuiteAccess } from './access.ts';
+
+const HELP = `Tests SyncCluster on a real Kubernetes: the chart installed, the sample scaled, its leader killed under load,
+benchmarked and deleted.
+
+Usage: npm run e2e [-- OPTIONS]
+
+On the cluster that KUBECONFIG names, if it is set: then kubectl and helm have to be on the PATH, and the cluster has to
+get the images of "npm run images"; namespace synccluster-e2e is the tests' own there, and the chart's release stays.
+Otherwise on the rig (npm run e2e:up), with the images of this checkout; a rig that did not run is ended afterwards.
+
+  --keep       leave the rig running
+  -h, --help   this text`;
+
+const report = timedReport();
+let tests: ChildProcess | null = null;
+let interrupted = false;
+
+function onInterrupt(): void {
+  interrupted = true;
+  if (tests === null) {
+    process.stderr.write('interrupted; "npm run e2e:down" takes away what was started\n');
+    process.exit(130);
+  }
+  tests.kill('SIGTERM');
+}
+
+async function namedCluster(kubeconfig: string): Promise<SuiteAccess> {
+  if (!existsSync(kubeconfig)) throw new Error(`KUBECONFIG must name one file, but is ${kubeconfig}`);
+  await run('helm', ['version'], { timeoutMs: 20_000 });
+  await run('kubectl', ['--kubeconfig', kubeconfig, 'version', '--request-timeout=15s'], {
+    timeoutMs: 30_000,
+  });
+  report(`on the cluster of ${kubeconfig}`);
+  return { kubeconfig, kubectl: 'kubectl', helm: 'helm', auditLog: null };
+}
+
+function runTests(access: SuiteAccess): Promise<number> {
+  const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
+  const child = spawn(process.execPath, [vitest, 'run', '--config', join(ROOT, 'e2e/vitest.config.ts')], {
+    cwd: ROOT,
+    env: { ...process.env, [ACCESS_VARIABLE]: JSON.stringify(access) },
+    stdio: 'inherit',
+  });
+  tests = child;
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+}
+
+async function main(): Promise<number> {
+  let keep: boolean;
+  try {
+    const { values } = parseArgs({
+      options: {
+        keep: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    if (values.help) {
+      process.stdout.write(`${HELP}\n`);
+      return 0;
+    }
+    keep = values.keep;
+  } catch (error) {
+    process.stderr.write(
+      `${error instanceof Error ? error.message.split('\n')[0] : String(error)} (--help explains)\n`,
+    );
+    return 2;
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onInterrupt);
+  const kubeconfig = process.env['KUBECONFIG'];
+  const isRig = kubeconfig === undefined || kubeconfig === '';
+  const isOurs = isRig && runningRig() === null;
+  let code = 1;
+  try {
+    const access: SuiteAccess = isRig
+      ? { ...(await rigCluster(report)), auditLog: runningRig()?.auditLog ?? null }
+      : await namedCluster(kubeconfig);
+    code = await runTests(access);
+    if (code !== 0 && !interrupted) {
+      const evidence = await collectEvidence(access.kubectl, access.kubeconfig);
+      report(`failed: logs, events and objects are in ${evidence}`);
+    }
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  }
+  if (isOurs && !keep) {
+    await exclusively(() => bringDown(report));
+    report('the rig is down');
+  } else if (isRig) {
+    report('the rig goes on: npm run e2e:down ends it');
+  }
+  return interrupted ? 130 : code;
+}
+
+process.exitCode = await main();

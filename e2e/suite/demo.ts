@@ -1,0 +1,115 @@
+import { expect } from 'vitest';
+import { waitUntil } from '../rig/condition.ts';
+import type { Report } from '../rig/progress.ts';
+import type { ClientPod } from './clientPod.ts';
+import {
+  type ClusterObject,
+  conditionOf,
+  isReady,
+  type ListedObject,
+  type Namespace,
+  type PodObject,
+} from './kubernetes.ts';
+
+/** By its full name: `sc` is a StorageClass to kubectl. */
+export const DEMO = 'syncclusters.synccluster.io/demo';
+export const SETTLE = { timeoutMs: 240_000, intervalMs: 300 };
+const MEMBERS = 'app.kubernetes.io/instance=demo,app.kubernetes.io/component=member';
+
+const names = (objects: readonly ListedObject[]): string[] =>
+  objects.map(({ metadata }) => metadata.name).sort();
+const ordinals = (count: number): number[] => Array.from({ length: count }, (_, ordinal) => ordinal);
+
+/** The sample's SyncCluster, and what there should be of it. */
+export class Demo {
+  readonly #space: Namespace;
+  readonly #client: ClientPod;
+  readonly #report: Report;
+
+  constructor(space: Namespace, client: ClientPod, report: Report) {
+    this.#space = space;
+    this.#client = client;
+    this.#report = report;
+  }
+
+  async settled(members: number): Promise<void> {
+    let shown = '';
+    await waitUntil(
+      `a settled cluster of ${members}`,
+      async () => {
+        const demo = await this.#space.get<ClusterObject>(DEMO);
+        const progressing = conditionOf(demo, 'Progressing');
+        const line = `${demo.status?.readyReplicas ?? 0} ready, ${progressing?.reason}: ${progressing?.message}`;
+        if (line !== shown) this.#report(line);
+        shown = line;
+        return (
+          demo.status?.observedGeneration === demo.metadata.generation &&
+          demo.status?.replicas === members &&
+          demo.status.readyReplicas === members &&
+          conditionOf(demo, 'Available')?.status === 'True' &&
+          conditionOf(demo, 'Degraded')?.status === 'False' &&
+          progressing?.status === 'False'
+        );
+      },
+      SETTLE,
+    );
+  }
+
+  /** Waits until the operator says that it is at something; asks as fast as it can, for that may be short. */
+  async progressing(reason: string): Promise<void> {
+    await waitUntil(
+      reason,
+      async () => conditionOf(await this.#space.get<ClusterObject>(DEMO), 'Progressing')?.reason === reason,
+      { timeoutMs: 60_000, intervalMs: 1 },
+    );
+  }
+
+  /** What `kubectl get` prints, against pods and what the members themselves answer. */
+  async check(members: number): Promise<void> {
+    await this.settled(members);
+    const pods = await this.#space.list<PodObject>('pods', MEMBERS);
+    expect(names(pods)).toEqual(ordinals(members).map((ordinal) => `demo-${ordinal}`));
+    expect(pods.filter(isReady)).toHaveLength(members);
+
+    const groups = await this.#client.groups(members);
+    expect(groups.map(({ group }) => group)).toEqual([0, 1, 2, 3]);
+    for (const { voters, learners } of groups) {
+      expect(voters).toEqual(ordinals(members));
+      expect(learners).toEqual([]);
+    }
+    const printed = await this.#space.printed(DEMO);
+    this.#report(
+      Object.entries(printed)
+        .map(([head, cell]) => `${head}=${cell}`)
+        .join(' '),
+    );
+    expect(printed).toMatchObject({
+      NAME: 'demo',
+      MEMBERS: String(members),
+      READY: String(members),
+      AVAILABLE: 'True',
+      STATE: 'Settled',
+    });
+    expect(printed['AGE']).toMatch(/^\d+[smhd]/);
+    // Leaderships are spread anew after each change, and the status follows what was observed.
+    await waitUntil(
+      'the printed leader to be the one that leads',
+      async () => {
+        const leader = (await this.#client.groups(members)).find(({ group }) => group === 0)?.leader;
+        return (await this.#space.printed(DEMO))['LEADER'] === `demo-${leader}`;
+      },
+      { timeoutMs: 60_000, intervalMs: 500 },
+    );
+  }
+
+  /** The volumes of these members, and no other. */
+  async claimsOf(members: number): Promise<void> {
+    const claims = async (): Promise<string[]> => names(await this.#space.list('persistentvolumeclaims'));
+    await waitUntil(
+      'the volumes of removed members to be gone',
+      async () => (await claims()).length <= members,
+      SETTLE,
+    );
+    expect(await claims()).toEqual(ordinals(members).map((ordinal) => `data-demo-${ordinal}`));
+  }
+}

@@ -1,0 +1,98 @@
+import { CommandError, run } from '../rig/command.ts';
+import type { SuiteAccess } from './access.ts';
+import { parsePrinted } from './printedTable.ts';
+
+export interface ListedObject {
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly uid: string;
+    readonly generation?: number;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly ownerReferences?: readonly { readonly apiVersion: string; readonly kind: string }[];
+  };
+}
+export interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message?: string;
+}
+export interface PodObject extends ListedObject {
+  readonly status: { readonly phase: string; readonly conditions?: readonly Condition[] };
+}
+export interface ClusterObject extends ListedObject {
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly replicas?: number;
+    readonly readyReplicas?: number;
+    readonly leader?: string;
+    readonly conditions?: readonly Condition[];
+  };
+}
+export interface ConfigMapObject extends ListedObject {
+  readonly data?: Readonly<Record<string, string>>;
+  readonly binaryData?: Readonly<Record<string, string>>;
+}
+
+/** One namespace, by kubectl as a person would use it. */
+export class Namespace {
+  readonly name: string;
+  readonly access: SuiteAccess;
+
+  constructor(access: SuiteAccess, name: string) {
+    this.access = access;
+    this.name = name;
+  }
+
+  kubectl(args: readonly string[], stdin?: string): Promise<string> {
+    const all = ['--kubeconfig', this.access.kubeconfig, '--namespace', this.name, ...args];
+    return run(this.access.kubectl, all, {
+      timeoutMs: 300_000,
+      ...(stdin === undefined ? {} : { stdin }),
+    });
+  }
+
+  async get<T extends ListedObject>(resource: string): Promise<T> {
+    return JSON.parse(await this.kubectl(['get', resource, '--output', 'json'])) as T;
+  }
+
+  async list<T extends ListedObject>(kinds: string, selector?: string): Promise<T[]> {
+    const args = [
+      'get',
+      kinds,
+      '--output',
+      'json',
+      ...(selector === undefined ? [] : ['--selector', selector]),
+    ];
+    return (JSON.parse(await this.kubectl(args)) as { items: T[] }).items;
+  }
+
+  /** What kubectl says when it is refused; to be accepted is an error. */
+  async refusal(args: readonly string[], stdin?: string): Promise<string> {
+    try {
+      await this.kubectl(args, stdin);
+    } catch (error) {
+      if (error instanceof CommandError) return error.stderr;
+      throw error;
+    }
+    throw new Error(`accepted: kubectl ${args.join(' ')}`);
+  }
+
+  /** The one row that `kubectl get` prints of an object. */
+  async printed(resource: string): Promise<Record<string, string>> {
+    const rows = parsePrinted(await this.kubectl(['get', resource]));
+    if (rows.length !== 1) throw new Error(`kubectl get ${resource} printed ${rows.length} rows`);
+    return rows[0]!;
+  }
+}
+
+export function conditionOf(
+  object: { readonly status?: { readonly conditions?: readonly Condition[] } },
+  type: string,
+): Condition | undefined {
+  return object.status?.conditions?.find((condition) => condition.type === type);
+}
+export function isReady(pod: PodObject): boolean {
+  return conditionOf(pod, 'Ready')?.status === 'True';
+}

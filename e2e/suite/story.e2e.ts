@@ -1,0 +1,255 @@
+import { gunzipSync } from 'node:zlib';
+import { readResult } from '@synccluster/bench';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { defaultOptions } from '../images/build.ts';
+import { applyCluster, installOperator, runBenchmark } from '../kind/story.ts';
+import { waitUntil } from '../rig/condition.ts';
+import { timedReport } from '../rig/progress.ts';
+import { readAccess } from './access.ts';
+import { describeRequest, isRefused, readRequests } from './auditLog.ts';
+import { ClientPod, type RemoteWriter } from './clientPod.ts';
+import { DEMO, Demo, SETTLE } from './demo.ts';
+import {
+  type ClusterObject,
+  type ConfigMapObject,
+  conditionOf,
+  isReady,
+  type ListedObject,
+  Namespace,
+  type PodObject,
+} from './kubernetes.ts';
+import { Samples } from './sample.ts';
+
+const NAMESPACE = 'synccluster-e2e';
+const SYSTEM = 'synccluster-system';
+const BENCHMARK = 'syncbenchmarks.synccluster.io/demo-light';
+const OWNED_KINDS = [
+  'statefulsets,pods,services,endpointslices,serviceaccounts,configmaps,poddisruptionbudgets',
+  'controllerrevisions,jobs,roles.rbac.authorization.k8s.io,rolebindings.rbac.authorization.k8s.io',
+].join(',');
+
+const report = timedReport();
+const begun = new Date().toISOString();
+const access = readAccess();
+const space = new Namespace(access, NAMESPACE);
+const samples = new Samples(NAMESPACE);
+let client: ClientPod;
+let demo: Demo;
+let lastToken = 0;
+
+beforeAll(async () => {
+  report(`namespace ${NAMESPACE}, which enforces the restricted level`);
+  await space.kubectl(['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--timeout=4m']);
+  const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels } };
+  await space.kubectl(['create', '--filename', '-'], JSON.stringify(namespace));
+});
+afterAll(() => samples.remove());
+
+describe('the story of a SyncCluster', () => {
+  test('the chart installs the operator and tests itself', async () => {
+    await installOperator(access, [`podAnnotations.builtAt=${new Date().toISOString()}`], report);
+  });
+
+  test('the sample comes to three ready members where only restricted pods may run', async () => {
+    expect(await space.refusal(['run', 'lax', '--image=none', '--dry-run=server'])).toContain(
+      'PodSecurity "restricted',
+    );
+    await applyCluster(access, samples.pathOf('cluster'), report);
+    const [product] = defaultOptions().products.filter(({ name }) => name === 'bench');
+    const { repository, tag } = defaultOptions();
+    client = await ClientPod.start(space, 'demo', `${repository}/${product!.name}:${tag}`);
+    demo = new Demo(space, client, report);
+    await demo.check(3);
+  });
+
+  test('an application locks, sends, receives and caches', async () => {
+    const answer = await client.use();
+    expect(answer).toMatchObject({ refused: true, left: 0, hit: 'hello', missed: true });
+    expect(answer.received).toBe(answer.sent);
+    expect(answer.tokens[1]).toBeGreaterThan(answer.tokens[0]);
+    lastToken = answer.tokens[1];
+  });
+
+  test('what makes no sense is refused in a sentence', async () => {
+    const patch = (spec: unknown): Promise<string> =>
+      space.refusal(['patch', DEMO, '--type=merge', '--dry-run=server', '--patch', JSON.stringify({ spec })]);
+    for (const told of [
+      await patch({ members: 4 }),
+      await patch({ storage: { size: '512Mi' } }),
+      await space.refusal(
+        ['create', '--validate=strict', '--dry-run=server', '--filename', '-'],
+        JSON.stringify({
+          apiVersion: 'synccluster.io/v1alpha1',
+          kind: 'SyncCluster',
+          metadata: { name: 'misspelt' },
+          spec: { membres: 3 },
+        }),
+      ),
+    ])
+      report(
+        told
+          .trim()
+          .split('\n')
+          .find((line) => line.includes('spec')) ?? told.trim(),
+      );
+    expect(await patch({ members: 4 })).toMatch(/spec\.members/);
+    expect(await patch({ storage: { size: '512Mi' } })).toMatch(/size/);
+  });
+
+  test('scaled to five there are five voters', async () => {
+    report('kubectl scale --replicas=5');
+    await space.kubectl(['scale', DEMO, '--replicas=5']);
+    await demo.check(5);
+  });
+
+  test('nothing acknowledged is lost when the leading pod is deleted by force under load', async () => {
+    const leader = (await client.groups(5)).find(({ group }) => group === 0)!.leader;
+    const before = await space.get<PodObject>(`pod/demo-${leader}`);
+    let writer: RemoteWriter | null = null;
+    try {
+      writer = client.startWriter();
+      await writer.progress(100, 60_000);
+      writer.mark();
+      report(`deleting demo-${leader}, which leads group 0, by force`);
+      await space.kubectl(['delete', `pod/demo-${leader}`, '--grace-period=0', '--force', '--wait=false']);
+      await writer.progress(200, 60_000);
+      await waitUntil(
+        `another demo-${leader}`,
+        async () => {
+          const now = await space.get<PodObject>(`pod/demo-${leader}`);
+          return now.metadata.uid !== before.metadata.uid && isReady(now);
+        },
+        SETTLE,
+      );
+      await demo.settled(5);
+      await writer.progress(50, 60_000);
+      const result = await writer.stop();
+      report(
+        `longest gap ${result.longestGapMs} ms; acknowledged and found again: ${result.messages} messages, ` +
+          `${result.puts} writes to the cache; ${result.locks} locks with rising tokens`,
+      );
+      expect(result.losses).toEqual([]);
+    } finally {
+      writer?.kill();
+    }
+    await demo.check(5);
+  });
+
+  test('scaled back to three, volumes go as retention says, and what was written stays', async () => {
+    report('kubectl scale --replicas=3');
+    await space.kubectl(['scale', DEMO, '--replicas=3']);
+    await demo.check(3);
+    await demo.claimsOf(3);
+    const { token, greeting } = await client.recall();
+    expect(greeting).toBe('hello');
+    expect(token).toBeGreaterThan(lastToken);
+  });
+
+  test('an operator killed in the middle of scaling is followed by one that goes on', async () => {
+    const killOperators = async (): Promise<void> => {
+      const [stateful] = await space.list<ListedObject & { spec: { replicas: number } }>('statefulsets');
+      report(`killing both operators while the StatefulSet has ${stateful?.spec.replicas} replicas`);
+      const which = ['--selector=app.kubernetes.io/name=synccluster-operator', '--namespace', SYSTEM];
+      await space.kubectl(['delete', 'pods', ...which, '--grace-period=0', '--force', '--wait=false']);
+    };
+    report('kubectl scale --replicas=5');
+    await space.kubectl(['scale', DEMO, '--replicas=5']);
+    await demo.progressing('ScalingUp');
+    await killOperators();
+    await demo.check(5);
+    report('kubectl scale --replicas=3');
+    await space.kubectl(['scale', DEMO, '--replicas=3']);
+    await demo.progressing('ScalingDown');
+    await killOperators();
+    await demo.check(3);
+    await demo.claimsOf(3);
+    expect((await client.recall()).greeting).toBe('hello');
+  });
+
+  test('a benchmark leaves results that are read as such', async () => {
+    await runBenchmark(access, samples.pathOf('benchmark'), report);
+    const results = await space.get<ConfigMapObject>('configmap/demo-light-results');
+    const packed = results.binaryData?.['results.json.gz'];
+    const json = results.data?.['results.json'] ?? gunzipSync(Buffer.from(packed ?? '', 'base64')).toString();
+    const result = readResult(JSON.parse(json));
+    expect(result.outcome).toBe('succeeded');
+    expect(result.settings).toMatchObject({ preset: 'light', runs: 3 });
+    const jobs = await space.list<ListedObject & ClusterObject>(
+      'jobs',
+      'app.kubernetes.io/instance=demo-light',
+    );
+    expect(jobs.map((job) => conditionOf(job, 'Complete')?.status)).toEqual(['True']);
+
+    const printed = await space.printed(BENCHMARK);
+    report(
+      Object.entries(printed)
+        .map(([head, cell]) => `${head}=${cell}`)
+        .join(' '),
+    );
+    expect(printed).toMatchObject({
+      NAME: 'demo-light',
+      CLUSTER: 'demo',
+      PRESET: 'Light',
+      STATE: 'Succeeded',
+    });
+    const shown = (printed['OPS/S'] ?? '').split(' · ').map((part) => part.split(' '));
+    expect(shown.map(([primitive]) => primitive).sort()).toEqual(['cache', 'lock', 'queue']);
+    for (const [primitive, text = ''] of shown) {
+      const best = Math.max(
+        ...result.measurements
+          .filter(({ operation }) => operation.startsWith(`${primitive}.`))
+          .map(({ throughputPerS }) => throughputPerS.mean),
+      );
+      const told = Number.parseFloat(text) * (text.endsWith('k') ? 1000 : 1);
+      expect(Math.abs(told - best) / best).toBeLessThan(0.05);
+    }
+  });
+
+  test('all that is owned goes with its owner, and volumes stay as retention says', async () => {
+    const owned = async (): Promise<string[]> => {
+      const all = await space.list(OWNED_KINDS);
+      return all
+        .filter(
+          ({ metadata }) =>
+            metadata.labels?.['app.kubernetes.io/part-of'] === 'synccluster' ||
+            metadata.ownerReferences?.some(({ apiVersion }) => apiVersion.startsWith('synccluster.io/')),
+        )
+        .map(({ kind, metadata }) => `${kind} ${metadata.name}`)
+        .sort();
+    };
+    const before = await owned();
+    report(`owned: ${before.join(', ')}`);
+    expect(before).toEqual(
+      expect.arrayContaining([
+        'StatefulSet demo',
+        'Pod demo-0',
+        'Service demo',
+        'ConfigMap demo-light-results',
+      ]),
+    );
+    report('deleting the SyncBenchmark and the SyncCluster');
+    await space.kubectl(['delete', BENCHMARK, DEMO, '--timeout=2m']);
+    let left: string[] = before;
+    await waitUntil(
+      'all that was owned to be gone',
+      async () => {
+        left = await owned();
+        return left.length === 0;
+      },
+      { timeoutMs: 120_000, intervalMs: 500 },
+    ).catch((error: unknown) => {
+      throw new Error(`left: ${left.join(', ')}`, { cause: error });
+    });
+    await demo.claimsOf(3);
+    await space.kubectl(['delete', 'namespace', NAMESPACE, '--timeout=4m']);
+  });
+
+  test.skipIf(access.auditLog === null)('the operator asked for nothing it has no right to', async () => {
+    const requests = readRequests(access.auditLog!, `system:serviceaccount:${SYSTEM}:`, begun);
+    expect(requests.length).toBeGreaterThan(100);
+    const refused = requests.filter(isRefused).map(describeRequest);
+    report(`${requests.length} requests of the operator's account, ${refused.length} refused`);
+    expect(refused).toEqual([]);
+  });
+});
