@@ -29,7 +29,7 @@ export interface GroupContext {
   wake(): void;
   /** May be handed a leadership: linked and not about to go. */
   mayLead(id: MemberId): boolean;
-  readonly disk: Pick<DiskSpace, 'refuses' | 'pressed' | 'snapshotRunning' | 'wroteSnapshot'>;
+  readonly disk: Pick<DiskSpace, 'refuses' | 'refusing' | 'pressed' | 'snapshotRunning' | 'wroteSnapshot'>;
   roster(): { readonly members: readonly RosterMember[]; readonly tombstones: ReadonlySet<MemberId> } | null;
   /** Group 0 only: the id is out of every data group as far as this member has applied them. */
   isOutOfDataGroups(id: MemberId): boolean;

@@ -44,7 +44,7 @@ export class DiskSpace {
   /** What may still be accepted before the next tick. */
   #allowanceBytes = Number.MAX_SAFE_INTEGER;
   #pressed = false;
-  #refuses = false;
+  #refusing = false;
   /** One snapshot at a time on a member, so that room for the largest is room for any. */
   snapshotRunning = false;
 
@@ -62,6 +62,11 @@ export class DiskSpace {
   /** Space runs low on this member: a snapshot now lets log go. */
   get pressed(): boolean {
     return this.#pressed;
+  }
+
+  /** What grows is refused, as of the last tick. */
+  get refusing(): boolean {
+    return this.#refusing;
   }
 
   wroteSnapshot(bytes: number): void {
@@ -93,10 +98,10 @@ export class DiskSpace {
     this.#allowanceBytes = free - owed;
     // Before anything has to be refused.
     this.#pressed = own < owed + 2 * marginBytes;
-    const refuses = this.#allowanceBytes <= 0;
-    if (refuses !== this.#refuses) {
-      this.#refuses = refuses;
-      if (refuses) logger.warn({ freeBytes: free, neededBytes: owed }, 'the disk is nearly full');
+    const refusing = this.#allowanceBytes <= 0;
+    if (refusing !== this.#refusing) {
+      this.#refusing = refusing;
+      if (refusing) logger.warn({ freeBytes: free, neededBytes: owed }, 'the disk is nearly full');
       else logger.info({ freeBytes: free, neededBytes: owed }, 'there is room on the disk again');
     }
     const everyMs = own < 4 * owed ? MEASURE_SOON_MS : MEASURE_EVERY_MS;

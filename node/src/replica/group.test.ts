@@ -70,7 +70,13 @@ class World {
         this.wakes += 1;
       },
       mayLead: () => false,
-      disk: { refuses: () => this.diskFull, pressed: false, snapshotRunning: false, wroteSnapshot: () => {} },
+      disk: {
+        refuses: () => this.diskFull,
+        refusing: false,
+        pressed: false,
+        snapshotRunning: false,
+        wroteSnapshot: () => {},
+      },
       roster: () => null,
       isOutOfDataGroups: () => true,
       fatal: (error) => {

@@ -43,7 +43,13 @@ function setup() {
     tuning: { snapshotEntries: 1, snapshotBytes: 1 },
     snapshots: { create: async () => writer },
     logger: pino({ level: 'silent' }),
-    disk: { refuses: () => false, pressed: false, snapshotRunning: false, wroteSnapshot: () => {} },
+    disk: {
+      refuses: () => false,
+      refusing: false,
+      pressed: false,
+      snapshotRunning: false,
+      wroteSnapshot: () => {},
+    },
     nowMs: () => now.ms,
     fatal: (error: unknown) => steps.push(String(error)),
   } as unknown as GroupContext;

@@ -11,8 +11,10 @@ const KEEP_BYTES = 4 * 1024 * 1024;
 /** Pause after a snapshot for which there was no room; doubled up to the longest. */
 const RETRY_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
-/** Those taken because space runs low leave the disk to the log for ten times as long as each of them took. */
+/** Those taken because space runs low leave the disk to the log for so many times as long as the last one took. */
 const PRESSED_PAUSE = 10;
+/** While writes are refused: what was deleted since is room only when the next snapshot is there. */
+const REFUSING_PAUSE = 2;
 
 /**
  * Takes a group's snapshot when its log has grown enough: frozen at once, then written chunk by chunk between
@@ -26,9 +28,12 @@ export class SnapshotTaker {
   /** The log may grow to the size of the last snapshot before the next, so writing stays at most doubled. */
   #lastSizeBytes = 0;
   #running = false;
+  /** Logged between the last snapshot and the one that is being taken. */
+  #takingBytes = 0;
   #retryMs = RETRY_MS;
   #notBeforeMs = 0;
-  #pressedNotBeforeMs = 0;
+  #endedMs = Number.NEGATIVE_INFINITY;
+  #tookMs = 0;
   /** Sizes of the entries applied last, the newest at the end. */
   #recent: number[] = [];
 
@@ -47,9 +52,9 @@ export class SnapshotTaker {
   get lastSizeBytes(): number {
     return this.#lastSizeBytes;
   }
-  /** Since the last snapshot. */
+  /** Since the last snapshot that is in place. */
   get loggedBytes(): number {
-    return this.#bytes;
+    return this.#bytes + this.#takingBytes;
   }
 
   /** The group's newest snapshot is one of this size that was not taken here, or not in this process. */
@@ -70,10 +75,12 @@ export class SnapshotTaker {
     disk.snapshotRunning = true;
     const entries = this.#entries;
     const bytes = this.#bytes;
+    this.#takingBytes = bytes;
     this.#take()
       .then(() => {
         this.#retryMs = RETRY_MS;
-        this.#pressedNotBeforeMs = nowMs() + Math.max(RETRY_MS, PRESSED_PAUSE * (nowMs() - startedMs));
+        this.#endedMs = nowMs();
+        this.#tookMs = this.#endedMs - startedMs;
       })
       .catch((error: unknown) => {
         if (!isFullDisk(error)) {
@@ -92,6 +99,7 @@ export class SnapshotTaker {
       })
       .finally(() => {
         this.#running = false;
+        this.#takingBytes = 0;
         disk.snapshotRunning = false;
       });
   }
@@ -100,7 +108,9 @@ export class SnapshotTaker {
     const { tuning, disk, nowMs } = this.#context;
     if (this.#entries >= tuning.snapshotEntries) return true;
     if (this.#bytes >= Math.max(tuning.snapshotBytes, this.#lastSizeBytes)) return true;
-    return disk.pressed && nowMs() >= this.#pressedNotBeforeMs;
+    if (!disk.pressed) return false;
+    const pauseMs = Math.max(RETRY_MS, this.#tookMs * (disk.refusing ? REFUSING_PAUSE : PRESSED_PAUSE));
+    return nowMs() >= this.#endedMs + pauseMs;
   }
 
   async #take(): Promise<void> {
