@@ -4,13 +4,14 @@
 import { readFileSync } from 'node:fs';
 import type { Ordinal } from '@synccluster/client/protocol';
 import { pino } from 'pino';
-import { helpText, loadConfig, type MemberConfig } from './config.ts';
+import { helpText, loadConfig, type MemberConfig, wantsHelp } from './config.ts';
 import { MemberError } from './errors.ts';
 import { startAdmin, startHealth, startHttp } from './http/index.ts';
 import { createMetrics } from './metrics.ts';
 import { Member } from './replica/member.ts';
 import { MemberService } from './replica/memberService.ts';
 import { startClientServer } from './server/clientServer.ts';
+import { startError } from './startErrors.ts';
 import { openStorage } from './storage/openStorage.ts';
 import { segmentBytesFor } from './storage/volumeSize.ts';
 import { makeResolver } from './transport/resolve.ts';
@@ -28,7 +29,7 @@ const version = (
 
 function readConfig(): MemberConfig {
   const argv = process.argv.slice(2);
-  if (argv.includes('--help')) {
+  if (wantsHelp(argv)) {
     process.stdout.write(helpText());
     process.exit(0);
   }
@@ -143,4 +144,12 @@ async function main(): Promise<void> {
   }
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  // Once it runs, a failure ends up elsewhere: this one is of the start.
+  const line = startError(error);
+  if (line === null) throw error;
+  process.stderr.write(`synccluster-node: ${line}\n`);
+  process.exit(1);
+}

@@ -24,18 +24,22 @@ export interface DirectoryLock {
  * another process has it. Node has no flock of its own; its SQLite has.
  */
 export function lockDirectory(directory: string): DirectoryLock {
-  const database = new DatabaseSync(join(directory, LOCK_FILE), { timeout: 0 });
+  let database: InstanceType<typeof DatabaseSync> | null = null;
   try {
+    database = new DatabaseSync(join(directory, LOCK_FILE), { timeout: 0 });
     database.exec('BEGIN EXCLUSIVE');
   } catch (error) {
-    database.close();
+    database?.close();
     // SQLITE_BUSY
     if (error instanceof Error && 'errcode' in error && error.errcode === 5) {
       throw new MemberError('DIRECTORY_LOCKED', `another process uses the data directory ${directory}`, {
         cause: error,
       });
     }
-    throw error;
+    throw new MemberError('CONFIG', `dataDir: ${directory} cannot be locked: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
-  return { release: () => database.close() };
+  const held = database;
+  return { release: () => held.close() };
 }
