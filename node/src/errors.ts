@@ -33,5 +33,5 @@ export class MemberError extends Error {
 
 /** A core found its own state impossible, whatever the input was that brought it to light: the member must stop. */
 export function isInvariant(error: unknown): boolean {
-  return error instanceof Error && error.name === 'InvariantError';
+  return error instanceof Error && 'code' in error && error.code === 'INVARIANT';
 }

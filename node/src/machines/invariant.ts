@@ -1,5 +1,9 @@
-/** A replicated state broke its own rules: a bug, never something a command said. The member must not go on. */
+/**
+ * A replicated state broke its own rules: a bug, never something a command said. The member must not go on.
+ * Recognised by `code`, as consensus's own is: neither core imports the other.
+ */
 export class InvariantError extends Error {
+  readonly code = 'INVARIANT';
   constructor(message: string) {
     super(message);
     this.name = 'InvariantError';

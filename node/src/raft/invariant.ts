@@ -1,6 +1,6 @@
 /**
  * A member found its own state impossible. Nothing it would do next can be trusted, so its process must stop;
- * the log stays as it is. Recognised by `code` across module copies.
+ * the log stays as it is. Recognised by `code`, as the machines' own is: neither core imports the other.
  */
 export class InvariantError extends Error {
   readonly code = 'INVARIANT';

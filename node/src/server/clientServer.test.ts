@@ -25,7 +25,7 @@ async function start(): Promise<{ taken: number; closed: number; failed: unknown
     router: {
       take(connection: Connection, payload: Uint8Array) {
         const request = unpack(payload) as readonly number[];
-        if (request[0] === 9) throw Object.assign(new Error('impossible'), { name: 'InvariantError' });
+        if (request[0] === 9) throw Object.assign(new Error('impossible'), { code: 'INVARIANT' });
         seen.taken += 1;
         if (request[0] === 0) return;
         connection.reply([ReplyKind.Ok, request[1]!, 1 as LogIndex, [new Uint8Array(ANSWER_BYTES)]]);
