@@ -75,7 +75,8 @@ describe('HTTP of a member', () => {
 
   it.each([
     ['malformed JSON', 'POST', '/v1/sessions', '{"ttlMs": '],
-    ['a key of 2 MiB', 'PUT', `/v1/cache/${'k'.repeat(8_000)}`, '{"value":"v"}'],
+    ['a key of 8,000 bytes', 'PUT', `/v1/cache/${'k'.repeat(8_000)}`, '{"value":"v"}'],
+    ['a key of 2 MiB in the path', 'PUT', `/v1/cache/${'k'.repeat(2 ** 21)}`, '{"value":"v"}'],
     ['a message of 2 MiB', 'POST', '/v1/queues/mail/messages', JSON.stringify({ body: 'x'.repeat(2 ** 21) })],
     ['a negative timeout', 'POST', '/v1/locks/a/acquire', '{"session":1,"waitMs":-1}'],
     ['an unknown queue', 'POST', '/v1/queues/nowhere/messages', '{"body":"x"}'],
