@@ -4,8 +4,8 @@ import type { ClusterAccess } from '../kind/story.ts';
 export const ACCESS_VARIABLE = 'SYNCCLUSTER_E2E_ACCESS';
 
 export interface SuiteAccess extends ClusterAccess {
-  /** One request to the API server per line; null where it is not to be had. */
-  readonly auditLog: string | null;
+  /** Its machines can be reached from here, and so can its audit log. */
+  readonly isRig: boolean;
 }
 
 export function readAccess(): SuiteAccess {

@@ -44,7 +44,7 @@ async function namedCluster(kubeconfig: string): Promise<SuiteAccess> {
     timeoutMs: 30_000,
   });
   report(`on the cluster of ${kubeconfig}`);
-  return { kubeconfig, kubectl: 'kubectl', helm: 'helm', auditLog: null };
+  return { kubeconfig, kubectl: 'kubectl', helm: 'helm', isRig: false };
 }
 
 function runTests(access: SuiteAccess): Promise<number> {
@@ -88,7 +88,7 @@ async function main(): Promise<number> {
   let code = 1;
   try {
     const access: SuiteAccess = isRig
-      ? { ...(await rigCluster(report)), auditLog: runningRig()?.auditLog ?? null }
+      ? { ...(await rigCluster(report)), isRig: true }
       : await namedCluster(kubeconfig);
     code = await runTests(access);
     if (code !== 0 && !interrupted) {

@@ -19,7 +19,11 @@ export interface Condition {
   readonly message?: string;
 }
 export interface PodObject extends ListedObject {
-  readonly status: { readonly phase: string; readonly conditions?: readonly Condition[] };
+  readonly spec: { readonly nodeName?: string };
+  readonly status: {
+    readonly conditions?: readonly Condition[];
+    readonly containerStatuses?: readonly { readonly containerID?: string; readonly restartCount: number }[];
+  };
 }
 export interface ClusterObject extends ListedObject {
   readonly status?: {

@@ -5,9 +5,11 @@ import { defaultOptions } from '../images/build.ts';
 import { applyCluster, installOperator, runBenchmark } from '../kind/story.ts';
 import { waitUntil } from '../rig/condition.ts';
 import { timedReport } from '../rig/progress.ts';
+import { runningRig } from '../rig/rig.ts';
 import { readAccess } from './access.ts';
 import { describeRequest, isRefused, readRequests } from './auditLog.ts';
 import { ClientPod, type RemoteWriter } from './clientPod.ts';
+import { crash, restartsOf } from './crash.ts';
 import { DEMO, Demo, SETTLE } from './demo.ts';
 import {
   type ClusterObject,
@@ -31,11 +33,51 @@ const OWNED_KINDS = [
 const report = timedReport();
 const begun = new Date().toISOString();
 const access = readAccess();
+const rig = access.isRig ? runningRig() : null;
 const space = new Namespace(access, NAMESPACE);
+const system = new Namespace(access, SYSTEM);
 const samples = new Samples(NAMESPACE);
 let client: ClientPod;
 let demo: Demo;
 let lastToken = 0;
+
+/** Takes away the pod that leads group 0 under a writer, and waits until all is whole again. */
+async function loseLeader(
+  what: string,
+  strike: (pod: PodObject) => Promise<unknown>,
+  isBack: (before: PodObject, now: PodObject) => boolean,
+): Promise<void> {
+  const leader = (await client.groups(5)).find(({ group }) => group === 0)!.leader;
+  const before = await space.get<PodObject>(`pod/demo-${leader}`);
+  let writer: RemoteWriter | null = null;
+  try {
+    writer = client.startWriter();
+    await writer.progress(100, 60_000);
+    writer.mark();
+    report(`${what} demo-${leader}, which leads group 0`);
+    await strike(before);
+    await writer.progress(200, 60_000);
+    await waitUntil(
+      `demo-${leader} back`,
+      async () => {
+        const now = await space.get<PodObject>(`pod/demo-${leader}`);
+        return isBack(before, now) && isReady(now);
+      },
+      SETTLE,
+    );
+    await demo.settled(5);
+    await writer.progress(50, 60_000);
+    const result = await writer.stop();
+    report(
+      `longest gap ${result.longestGapMs} ms; acknowledged and found again: ${result.messages} messages, ` +
+        `${result.puts} writes to the cache; ${result.locks} locks with rising tokens`,
+    );
+    expect(result.losses).toEqual([]);
+  } finally {
+    writer?.kill();
+  }
+  await demo.check(5);
+}
 
 beforeAll(async () => {
   report(`namespace ${NAMESPACE}, which enforces the restricted level`);
@@ -104,36 +146,20 @@ describe('the story of a SyncCluster', () => {
   });
 
   test('nothing acknowledged is lost when the leading pod is deleted by force under load', async () => {
-    const leader = (await client.groups(5)).find(({ group }) => group === 0)!.leader;
-    const before = await space.get<PodObject>(`pod/demo-${leader}`);
-    let writer: RemoteWriter | null = null;
-    try {
-      writer = client.startWriter();
-      await writer.progress(100, 60_000);
-      writer.mark();
-      report(`deleting demo-${leader}, which leads group 0, by force`);
-      await space.kubectl(['delete', `pod/demo-${leader}`, '--grace-period=0', '--force', '--wait=false']);
-      await writer.progress(200, 60_000);
-      await waitUntil(
-        `another demo-${leader}`,
-        async () => {
-          const now = await space.get<PodObject>(`pod/demo-${leader}`);
-          return now.metadata.uid !== before.metadata.uid && isReady(now);
-        },
-        SETTLE,
-      );
-      await demo.settled(5);
-      await writer.progress(50, 60_000);
-      const result = await writer.stop();
-      report(
-        `longest gap ${result.longestGapMs} ms; acknowledged and found again: ${result.messages} messages, ` +
-          `${result.puts} writes to the cache; ${result.locks} locks with rising tokens`,
-      );
-      expect(result.losses).toEqual([]);
-    } finally {
-      writer?.kill();
-    }
-    await demo.check(5);
+    await loseLeader(
+      'deleting by force',
+      (pod) =>
+        space.kubectl(['delete', `pod/${pod.metadata.name}`, '--grace-period=0', '--force', '--wait=false']),
+      (before, now) => now.metadata.uid !== before.metadata.uid,
+    );
+  });
+
+  test.skipIf(rig === null)('nor when the leading member is killed without a word', async () => {
+    await loseLeader(
+      'killing the program of',
+      (pod) => crash(rig!, pod),
+      (before, now) => restartsOf(now) > restartsOf(before),
+    );
   });
 
   test('scaled back to three, volumes go as retention says, and what was written stays', async () => {
@@ -150,7 +176,12 @@ describe('the story of a SyncCluster', () => {
     const killOperators = async (): Promise<void> => {
       const [stateful] = await space.list<ListedObject & { spec: { replicas: number } }>('statefulsets');
       report(`killing both operators while the StatefulSet has ${stateful?.spec.replicas} replicas`);
-      const which = ['--selector=app.kubernetes.io/name=synccluster-operator', '--namespace', SYSTEM];
+      const selector = 'app.kubernetes.io/name=synccluster-operator';
+      if (rig !== null) {
+        const operators = await system.list<PodObject>('pods', selector);
+        await Promise.all(operators.map((pod) => crash(rig, pod)));
+      }
+      const which = [`--selector=${selector}`, '--namespace', SYSTEM];
       await space.kubectl(['delete', 'pods', ...which, '--grace-period=0', '--force', '--wait=false']);
     };
     report('kubectl scale --replicas=5');
@@ -245,8 +276,8 @@ describe('the story of a SyncCluster', () => {
     await space.kubectl(['delete', 'namespace', NAMESPACE, '--timeout=4m']);
   });
 
-  test.skipIf(access.auditLog === null)('the operator asked for nothing it has no right to', async () => {
-    const requests = readRequests(access.auditLog!, `system:serviceaccount:${SYSTEM}:`, begun);
+  test.skipIf(rig === null)('the operator asked for nothing it has no right to', async () => {
+    const requests = readRequests(rig!.auditLog, `system:serviceaccount:${SYSTEM}:`, begun);
     expect(requests.length).toBeGreaterThan(100);
     const refused = requests.filter(isRefused).map(describeRequest);
     report(`${requests.length} requests of the operator's account, ${refused.length} refused`);
