@@ -396,3 +396,15 @@ function canLoseOne(world: FakeWorld): boolean {
     world.roster.members.length === first?.length;
   return whole && still && (first?.length ?? 0) >= 3;
 }
+
+it('looks at a cluster that is not available as often as at one under way, for nothing else tells that it is back', async () => {
+  const world = new FakeWorld();
+  world.createCluster();
+  await until(world, settled(world, 3));
+  expect(await operator(world)(world.key)).toBe(5000);
+  for (const ordinal of [0, 1, 2]) world.down.add(ordinal);
+  world.step();
+  for (let round = 0; round < 5; round += 1)
+    expect(await operator(world)(world.key)).toBeLessThanOrEqual(500);
+  expect(world.condition('Available')?.status).toBe('False');
+});

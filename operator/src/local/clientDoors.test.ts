@@ -110,6 +110,16 @@ describe('the door of a client Service', () => {
     expect(await ask(http, 'again')).toBe('db-2 heard again');
   });
 
+  it('carries all that both sides say, though each falls silent at the end', async () => {
+    const [client, http] = [await freePort(), await freePort()];
+    putPod('db-0', await serve('db-0'));
+    putService('db', client, http);
+    await open().portsOf('ns', 'db');
+    const long = 'long '.repeat(1_000_000);
+    for (const answer of await Promise.all([ask(client, long), ask(client, long)]))
+      expect(answer === `db-0 heard ${long}`).toBe(true);
+  });
+
   it('tries another pod when one refuses, and closes when there is none', async () => {
     const [client, http] = [await freePort(), await freePort()];
     putPod('db-0', await freePort());

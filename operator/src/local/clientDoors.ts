@@ -155,12 +155,15 @@ export class ClientDoors {
         to.pipe(from);
       });
       to.on('error', () => to.destroy());
-      to.on('close', () => {
+      to.on('close', (hadError) => {
         // Readiness lags behind: another one is tried while nothing was sent.
-        if (connected) from.destroy();
-        else attempt();
+        if (!connected) attempt();
+        // One that was ended has its last bytes still to give away.
+        else if (hadError || !from.writableEnded) from.destroy();
       });
-      from.once('close', () => to.destroy());
+      from.once('close', (hadError) => {
+        if (hadError || !to.writableEnded) to.destroy();
+      });
     };
     attempt();
   }

@@ -403,6 +403,20 @@ describe('a Job', () => {
     expect(runtime.store.list(PODS)).toHaveLength(1);
   });
 
+  it('leaves the end of the log of a failed container that asks for it, as a kubelet does', async () => {
+    const speaks = {
+      speaks: script('speaks', `console.log('first'); console.error('no way'); process.exit(1)`),
+    };
+    const runtime = await start({ programs: speaks });
+    const manifest = job('j', ['speaks']);
+    const failing = at(manifest, 'spec', 'template', 'spec', 'containers') as JsonObject[];
+    for (const one of failing) one['terminationMessagePolicy'] = 'FallbackToLogsOnError';
+    runtime.applyManifest(manifest);
+    await until('its end', ended(runtime, 'j'));
+    const status = listAt(runtime.store.list(PODS)[0] ?? {}, 'status', 'containerStatuses')[0];
+    expect(stringAt(status, 'state', 'terminated', 'message')).toBe('first\nno way\n');
+  });
+
   it('fails when its deadline passes, and leaves no process', async () => {
     const runtime = await start({ programs: programs() });
     runtime.applyManifest(job('j', ['waits'], { activeDeadlineSeconds: 1 }));
