@@ -69,7 +69,10 @@ async function main(): Promise<void> {
   });
   const member = new Member({
     ordinal: config.ordinal as Ordinal,
-    clientAddress: `${config.advertiseHost}:${config.clientPort}`,
+    listeners: {
+      client: `${config.advertiseHost}:${config.clientPort}`,
+      http: `${config.advertiseHost}:${config.httpPort}`,
+    },
     tuning: {
       tickMs: TICK_MS,
       electionTicks: Math.max(2, Math.round(config.electionTimeoutMs / TICK_MS)),

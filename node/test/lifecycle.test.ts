@@ -22,6 +22,17 @@ describe('SIGTERM', () => {
   it('hands every leadership over before the member ends', { timeout: 60_000 }, async () => {
     members = new LocalMembers();
     await members.found(3);
+    for (const answering of [0, 1, 2]) {
+      await until(`member ${answering} to tell where all listen`, async () => {
+        const response = await fetch(`http://${members.host(answering)}:7402/v1/cluster`);
+        const told = ((await response.json()) as { members: { client?: string; http?: string }[] }).members;
+        return [0, 1, 2].every((ordinal) =>
+          told.some(
+            (m) => m.client === members.endpoint(ordinal) && m.http === `${members.host(ordinal)}:7402`,
+          ),
+        );
+      });
+    }
     const client = await newClient(0, 1, 2);
     await client.cache.put('before', 'x');
     const leader = await members.leader(0, 3);

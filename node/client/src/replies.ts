@@ -19,8 +19,13 @@ function isCount(value: unknown): value is number {
 
 function isMember(value: unknown): value is MemberAddress {
   if (typeof value !== 'object' || value === null) return false;
-  const { id, ordinal, client } = value as Record<string, unknown>;
-  return isCount(id) && isCount(ordinal) && typeof client === 'string';
+  const { id, ordinal, client, http } = value as Record<string, unknown>;
+  return (
+    isCount(id) &&
+    isCount(ordinal) &&
+    typeof client === 'string' &&
+    (http === undefined || typeof http === 'string')
+  );
 }
 
 function isMembers(value: unknown): boolean {

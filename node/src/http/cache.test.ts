@@ -137,7 +137,7 @@ describe('the cluster', () => {
       member: { id: 4711, ordinal: 0, version: '0.1.0' },
       shards: 3,
       slotEpoch: 1,
-      members: [{ id: 4711, ordinal: 0, target: 'voter' }],
+      members: [{ id: 4711, ordinal: 0, target: 'voter', client: 'member-0:7400', http: 'member-0:7402' }],
       groups: [0, 1, 2, 3].map((group) => ({ group, leader: 4711 })),
       queues: [{ name: 'q', partitions: 2, visibilityMs: 30_000 }],
     });

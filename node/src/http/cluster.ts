@@ -26,11 +26,18 @@ export function addClusterRoutes(app: App, member: MemberPort): void {
         slotEpoch: integer('Rises when slots move', 0, MAX),
         members: list(
           'Members as the roster wants them',
-          object('A member', {
-            id: memberId,
-            ordinal: integer('Its position', 0, 64),
-            target: oneOf('What it is to be in every group', ['learner', 'voter', 'removed']),
-          }),
+          object(
+            'A member',
+            {
+              id: memberId,
+              ordinal: integer('Its position', 0, 64),
+              target: oneOf('What it is to be in every group', ['learner', 'voter', 'removed']),
+            },
+            {
+              client: text('host:port of its client listener, once it was heard of', 1024),
+              http: text('host:port of its HTTP listener, once it was heard of', 1024),
+            },
+          ),
         ),
         groups: list(
           'Raft groups; 0 is coordination',
@@ -57,12 +64,22 @@ export function addClusterRoutes(app: App, member: MemberPort): void {
         'session',
       );
       const { memberId: id, ordinal, version } = member.identity();
+      const addresses = new Map(member.addresses().map((address) => [address.id, address]));
       return {
         clusterId,
         member: { id, ordinal, version },
         shards: new Set(table).size,
         slotEpoch,
-        members: roster.map(([rosterId, position, target]) => ({ id: rosterId, ordinal: position, target })),
+        members: roster.map(([rosterId, position, target]) => {
+          const known = addresses.get(rosterId);
+          return {
+            id: rosterId,
+            ordinal: position,
+            target,
+            ...(known === undefined ? {} : { client: known.client }),
+            ...(known?.http === undefined ? {} : { http: known.http }),
+          };
+        }),
         groups: (member.status()?.groups ?? []).map(({ group, leader }) => ({ group, leader })),
         queues: queues.flatMap(([name, , config]) =>
           config === null ? [] : [{ name, partitions: config[0], visibilityMs: config[1] }],

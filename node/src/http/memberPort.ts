@@ -3,6 +3,7 @@ import type {
   Command,
   GroupId,
   LogIndex,
+  MemberAddress,
   Push,
   Query,
   ReadLevelValue,
@@ -96,6 +97,8 @@ export interface MemberPort {
   /** Null until the slot table is known. */
   slotTable(): Uint8Array | null;
   clusterId(): string | null;
+  /** Of the members that this one has heard of, itself included. */
+  addresses(): readonly MemberAddress[];
 
   bootstrap(clusterId: string, shards: number): Promise<void>;
   changeRoster(expectedVersion: number, changes: readonly RosterChangeView[]): Promise<number>;

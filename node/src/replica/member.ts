@@ -13,7 +13,7 @@ import type { CoordinationMachine } from '../machines/index.ts';
 import { EMPTY_STATE } from '../raft/index.ts';
 import type { Configuration } from '../raft/types.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { Peer, Transport } from '../transport/transport.ts';
+import type { Listeners, Peer, Transport } from '../transport/transport.ts';
 import { Belonging } from './belonging.ts';
 import { CatalogueDriver } from './catalogueDriver.ts';
 import { ClientNews } from './clientNews.ts';
@@ -32,8 +32,8 @@ import { Router } from './router.ts';
 
 export interface MemberOptions {
   readonly ordinal: Ordinal;
-  /** `host:port` of the client listener as others reach it. */
-  readonly clientAddress: string;
+  /** As others reach them. */
+  readonly listeners: Listeners;
   readonly tuning: ReplicaTuning;
   /** Free disk that is left on any voter, over what must still be written, when what grows is refused. */
   readonly diskMarginBytes: number;
@@ -79,7 +79,7 @@ export class Member {
     const { damage } = storage.recovered;
     this.#damage = damage === null ? null : `${damage.file} at byte ${damage.offset}: ${damage.reason}`;
     const self = { id: storage.identity.memberId as MemberId, ordinal: options.ordinal };
-    this.book = new PeerBook(self, options.clientAddress);
+    this.book = new PeerBook(self, options.listeners);
     this.#belonging = new Belonging(storage, self);
     this.#disk = new DiskSpace({
       measure: () => storage.freeBytes(),
@@ -133,7 +133,7 @@ export class Member {
     });
     this.peers = new PeerMessages({
       self,
-      clientAddress: options.clientAddress,
+      listeners: options.listeners,
       groups: this.groups,
       book: this.book,
       clock: this.#clock,

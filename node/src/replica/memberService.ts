@@ -4,6 +4,7 @@ import {
   type Command,
   type GroupId,
   type LogIndex,
+  type MemberAddress,
   type MemberId,
   Op,
   type Ordinal,
@@ -80,6 +81,10 @@ export class MemberService implements MemberPort {
         tombstones: [...tombstones],
       },
     };
+  }
+
+  addresses(): readonly MemberAddress[] {
+    return this.#member.book.addresses();
   }
 
   notReadyReason(): string | null {

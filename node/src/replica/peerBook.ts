@@ -1,6 +1,6 @@
 import type { MemberAddress, MemberId, RosterMember } from '@synccluster/client/protocol';
 import type { Configuration } from '../raft/types.ts';
-import type { Peer, Vitals } from '../transport/transport.ts';
+import type { Listeners, Peer, Vitals } from '../transport/transport.ts';
 
 /** More than a cluster has members, even while each is being replaced. */
 const CALLERS_MAX = 16;
@@ -13,18 +13,18 @@ interface RosterView {
 /** Who else there is: from the groups' configurations, the roster, and who said hello. */
 export class PeerBook {
   readonly #self: Peer;
-  readonly #selfAddress: string;
+  readonly #own: Listeners;
   readonly #vitals = new Map<MemberId, Vitals>();
-  /** Client listeners as their members advertise them. */
-  readonly #addresses = new Map<MemberId, string>();
+  /** As their members advertise them. */
+  readonly #listeners = new Map<MemberId, Listeners>();
   /** Peers that called: a new learner knows nobody else until its log has a configuration. */
   readonly #callers = new Map<MemberId, Peer>();
   #peers: readonly Peer[] = [];
   #key = '';
 
-  constructor(self: Peer, selfAddress: string) {
+  constructor(self: Peer, own: Listeners) {
     this.#self = self;
-    this.#selfAddress = selfAddress;
+    this.#own = own;
   }
 
   vitals(id: MemberId): Vitals | undefined {
@@ -35,15 +35,15 @@ export class PeerBook {
     this.#vitals.set(id, vitals);
   }
 
-  met(peer: Peer, clientAddress: string): void {
+  met(peer: Peer, listeners: Listeners): void {
     // The latest callers come last.
     this.#callers.delete(peer.id);
     this.#callers.set(peer.id, peer);
-    this.#addresses.set(peer.id, clientAddress);
+    this.#listeners.set(peer.id, listeners);
     for (const id of this.#callers.keys()) {
       if (this.#callers.size <= CALLERS_MAX) break;
       this.#callers.delete(id);
-      if (!this.#peers.some((known) => known.id === id)) this.#addresses.delete(id);
+      if (!this.#peers.some((known) => known.id === id)) this.#listeners.delete(id);
     }
   }
 
@@ -68,20 +68,22 @@ export class PeerBook {
     this.#key = key;
     this.#peers = next;
     for (const id of this.#vitals.keys()) if (!peers.has(id)) this.#vitals.delete(id);
-    for (const id of this.#addresses.keys()) if (!peers.has(id)) this.#addresses.delete(id);
+    for (const id of this.#listeners.keys()) if (!peers.has(id)) this.#listeners.delete(id);
     for (const id of this.#callers.keys()) if (roster?.tombstones.has(id)) this.#callers.delete(id);
     return true;
   }
 
   /** For clients: members whose address is known. */
   addresses(): MemberAddress[] {
-    const all: MemberAddress[] = [
-      { id: this.#self.id, ordinal: this.#self.ordinal, client: this.#selfAddress },
-    ];
-    for (const { id, ordinal } of this.#peers) {
-      const client = this.#addresses.get(id);
-      if (client !== undefined) all.push({ id, ordinal, client });
+    const all: MemberAddress[] = [address(this.#self, this.#own)];
+    for (const peer of this.#peers) {
+      const listeners = this.#listeners.get(peer.id);
+      if (listeners !== undefined) all.push(address(peer, listeners));
     }
     return all.sort((a, b) => a.ordinal - b.ordinal);
   }
+}
+
+function address({ id, ordinal }: Peer, { client, http }: Listeners): MemberAddress {
+  return http === '' ? { id, ordinal, client } : { id, ordinal, client, http };
 }

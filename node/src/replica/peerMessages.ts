@@ -2,7 +2,7 @@ import { type GroupId, type MemberId, type Ordinal, RequestKind } from '@syncclu
 import { pack, WireError } from '@synccluster/client/wire';
 import type { Logger } from 'pino';
 import { isInvariant } from '../errors.ts';
-import type { Peer, PeerMessage, TransportHandler, Vitals } from '../transport/transport.ts';
+import type { Listeners, Peer, PeerMessage, TransportHandler, Vitals } from '../transport/transport.ts';
 import type { ClusterClock } from './clusterClock.ts';
 import type { Connection, FlushSet } from './connection.ts';
 import { Forwarded, RemoteConnections } from './forwarding.ts';
@@ -11,7 +11,7 @@ import type { PeerBook } from './peerBook.ts';
 
 export interface PeerMessagesContext {
   readonly self: Peer;
-  readonly clientAddress: string;
+  readonly listeners: Listeners;
   readonly groups: ReadonlyMap<GroupId, Group>;
   readonly book: PeerBook;
   readonly clock: ClusterClock;
@@ -90,8 +90,8 @@ export class PeerMessages implements TransportHandler {
     };
   }
 
-  clientAddress(): string {
-    return this.#context.clientAddress;
+  listeners(): Listeners {
+    return this.#context.listeners;
   }
 
   admit(clusterId: string): Promise<void> {
@@ -103,8 +103,8 @@ export class PeerMessages implements TransportHandler {
     this.#context.clock.observe(from, vitals.wallMs, performance.now());
   }
 
-  onHello(peer: Peer, clientAddress: string): void {
-    this.#context.book.met(peer, clientAddress);
+  onHello(peer: Peer, listeners: Listeners): void {
+    this.#context.book.met(peer, listeners);
   }
 
   onLink(peer: MemberId, up: boolean): void {

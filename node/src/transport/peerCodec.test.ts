@@ -1,9 +1,17 @@
+import type { MemberId } from '@synccluster/client/protocol';
 import { pack, unpack } from '@synccluster/client/wire';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemberError } from '../errors.ts';
 import type { Message } from '../raft/types.ts';
-import { decodePeerFrame, encodePeerMessage, encodeVitals } from './peerCodec.ts';
+import {
+  decodePeerFrame,
+  encodeHello,
+  encodeHelloReply,
+  encodePeerMessage,
+  encodeVitals,
+  type PeerInput,
+} from './peerCodec.ts';
 import type { PeerMessage } from './transport.ts';
 
 const configuration = { voters: [{ id: 1, ordinal: 0 }], learners: [{ id: 2, ordinal: 1 }] };
@@ -68,6 +76,30 @@ describe('peer frames', () => {
       expect(plain(input)).toEqual(plain({ kind: 'message', message }));
     });
   }
+
+  it('carry the listeners of both sides, and do without what older versions do not tell', () => {
+    const listeners = { client: 'a:7400', http: 'a:7402' };
+    const frames = [
+      encodeHelloReply({ ok: true, listeners }),
+      encodeHello({
+        magic: 'm',
+        version: 1,
+        clusterId: 'c',
+        from: 1 as MemberId,
+        fromOrdinal: 0,
+        to: 2 as MemberId,
+        listeners,
+      }),
+    ];
+    for (const frame of frames) {
+      const told = (input: PeerInput) =>
+        input.kind === 'hello'
+          ? input.hello.listeners
+          : input.kind === 'helloReply' && input.reply.ok && input.reply.listeners;
+      expect(told(decodePeerFrame(unpack(pack(frame))))).toEqual(listeners);
+      expect(told(decodePeerFrame(frame.slice(0, -1)))).toEqual({ client: 'a:7400', http: '' });
+    }
+  });
 
   it('carry vitals', () => {
     const vitals = { wallMs: 1_700_000_000_000, freeBytes: 2 ** 40, reluctant: true };

@@ -9,7 +9,7 @@ import {
   type Message,
   type SnapshotMeta,
 } from '../raft/types.ts';
-import type { PeerMessage, Vitals } from './transport.ts';
+import type { Listeners, PeerMessage, Vitals } from './transport.ts';
 
 /**
  * Peers' frames are positional arrays like clients'. What comes in is checked field by field: a peer of another
@@ -159,6 +159,10 @@ class Fields {
     if (!Array.isArray(value)) throw malformed(`field ${this.#at} must be a list`);
     return value;
   }
+  /** For fields that older versions do not send. */
+  get atEnd(): boolean {
+    return this.#at >= this.#list.length;
+  }
   any(): unknown {
     return this.#list[this.#at++];
   }
@@ -175,17 +179,20 @@ export interface PeerHello {
   readonly from: MemberId;
   readonly fromOrdinal: number;
   readonly to: MemberId;
-  readonly clientAddress: string;
+  readonly listeners: Listeners;
 }
 export type PeerHelloReply =
-  | { readonly ok: true; readonly clientAddress: string }
+  | { readonly ok: true; readonly listeners: Listeners }
   | { readonly ok: false; readonly reason: string };
 
 export function encodeHello(h: PeerHello): Wire {
-  return [PeerFrame.Hello, h.magic, h.version, h.clusterId, h.from, h.fromOrdinal, h.to, h.clientAddress];
+  const { client, http } = h.listeners;
+  return [PeerFrame.Hello, h.magic, h.version, h.clusterId, h.from, h.fromOrdinal, h.to, client, http];
 }
 export function encodeHelloReply(r: PeerHelloReply): Wire {
-  return [PeerFrame.HelloReply, r.ok, r.ok ? r.clientAddress : r.reason];
+  return r.ok
+    ? [PeerFrame.HelloReply, r.ok, r.listeners.client, r.listeners.http]
+    : [PeerFrame.HelloReply, r.ok, r.reason];
 }
 
 export type PeerInput =
@@ -209,13 +216,12 @@ export function decodePeerFrame(value: unknown): PeerInput {
           from: f.number<MemberId>(),
           fromOrdinal: f.number(),
           to: f.number<MemberId>(),
-          clientAddress: f.text(),
+          listeners: listeners(f),
         },
       };
     case PeerFrame.HelloReply: {
       const ok = f.boolean();
-      const rest = f.text();
-      return { kind: 'helloReply', reply: ok ? { ok, clientAddress: rest } : { ok, reason: rest } };
+      return { kind: 'helloReply', reply: ok ? { ok, listeners: listeners(f) } : { ok, reason: f.text() } };
     }
     case PeerFrame.Vitals:
       return {
@@ -225,6 +231,10 @@ export function decodePeerFrame(value: unknown): PeerInput {
     default:
       return { kind: 'message', message: decodeMessage(kind, f) };
   }
+}
+
+function listeners(f: Fields): Listeners {
+  return { client: f.text(), http: f.atEnd ? '' : f.text() };
 }
 
 function decodeMessage(kind: number, f: Fields): PeerMessage {

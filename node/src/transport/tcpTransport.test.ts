@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { decodePeerFrame, encodeHello, encodePeerMessage } from './peerCodec.ts';
 import { startTcpTransport } from './tcpTransport.ts';
-import type { Peer, PeerMessage, Transport, TransportHandler } from './transport.ts';
+import type { Listeners, Peer, PeerMessage, Transport, TransportHandler } from './transport.ts';
 
 const DEADLINE_MS = 10_000;
 async function until(what: string, holds: () => boolean): Promise<void> {
@@ -41,8 +41,8 @@ class Side implements TransportHandler {
   vitals() {
     return { wallMs: 1, freeBytes: 1, reluctant: false };
   }
-  clientAddress(): string {
-    return 'x:1';
+  listeners() {
+    return { client: 'x:1', http: 'x:2' };
   }
   async admit(clusterId: string): Promise<void> {
     this.events.push(`admit ${clusterId}`);
@@ -53,7 +53,10 @@ class Side implements TransportHandler {
     if (this.broken !== null) throw this.broken;
     this.messages.push(message);
   }
-  onHello(): void {}
+  readonly met: [number, Listeners][] = [];
+  onHello(peer: Peer, listeners: Listeners): void {
+    this.met.push([peer.id, listeners]);
+  }
   onLink(peer: MemberId, up: boolean): void {
     this.events.push(`link ${peer} ${up ? 'up' : 'down'}`);
   }
@@ -100,7 +103,7 @@ function helloFrom(from: number, to: number, rest: { clusterId?: string } = {}):
       from: from as MemberId,
       fromOrdinal: from,
       to: to as MemberId,
-      clientAddress: 'x:1',
+      listeners: { client: 'x:1', http: 'x:2' },
     }),
   );
   return writer.take();
@@ -133,6 +136,9 @@ describe('links between members', () => {
     await until('the message', () => b.messages.length === 1);
     b.transport.setPeers([a.peer]);
     await until('both directions', () => a.transport.isUp(b.peer.id) && b.transport.isUp(a.peer.id));
+    // Told by hello and by its reply.
+    expect(a.met).toContainEqual([2, { client: 'x:1', http: 'x:2' }]);
+    expect(b.met).toContainEqual([1, { client: 'x:1', http: 'x:2' }]);
   });
 
   it('tell both sides when one is gone, and come again by themselves', async () => {

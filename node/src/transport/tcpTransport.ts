@@ -195,7 +195,7 @@ class Link {
           from: self.id,
           fromOrdinal: self.ordinal,
           to: this.peer.id,
-          clientAddress: this.#handler.clientAddress(),
+          listeners: this.#handler.listeners(),
         }),
       );
       socket.write(writer.take());
@@ -212,7 +212,7 @@ class Link {
             return;
           }
           clearTimeout(timeout);
-          this.#handler.onHello(this.peer, input.reply.clientAddress);
+          this.#handler.onHello(this.peer, input.reply.listeners);
           this.#established(socket);
         }
       } catch (error) {
@@ -311,9 +311,7 @@ class Incoming {
       const writer = new FrameWriter(LIMITS.frameBytes);
       writer.appendValue(
         encodeHelloReply(
-          reason === null
-            ? { ok: true, clientAddress: this.#handler.clientAddress() }
-            : { ok: false, reason },
+          reason === null ? { ok: true, listeners: this.#handler.listeners() } : { ok: false, reason },
         ),
       );
       if (reason !== null) {
@@ -324,7 +322,7 @@ class Incoming {
       clearTimeout(timeout);
       from = hello.from;
       this.#greeted(from, socket);
-      this.#handler.onHello({ id: from, ordinal: hello.fromOrdinal } as Peer, hello.clientAddress);
+      this.#handler.onHello({ id: from, ordinal: hello.fromOrdinal } as Peer, hello.listeners);
       socket.write(writer.take());
       greeting = false;
       for (const payload of held.splice(0)) take(payload);

@@ -51,12 +51,19 @@ export interface Peer {
   readonly ordinal: Ordinal;
 }
 
+/** `host:port` of a member's listeners as it advertises them. */
+export interface Listeners {
+  readonly client: string;
+  /** Empty: it did not say, as a member of an older version. */
+  readonly http: string;
+}
+
 export interface TransportHandler {
   /** This member as others must find it; a hello with another id or cluster is refused. */
   identity(): { readonly id: MemberId; readonly ordinal: Ordinal; readonly clusterId: string | null };
   vitals(): Vitals;
-  /** Address of this member's client listener, told to peers. */
-  clientAddress(): string;
+  /** Told to peers. */
+  listeners(): Listeners;
   /**
    * An unadmitted member is called by its id from a cluster: resolves when the cluster id is durable, rejects to
    * refuse.
@@ -64,8 +71,8 @@ export interface TransportHandler {
   admit(clusterId: string): Promise<void>;
   onVitals(from: MemberId, vitals: Vitals): void;
   onMessage(from: MemberId, message: PeerMessage): void;
-  /** The peer said hello: it exists, has this ordinal, and its clients' address. */
-  onHello(peer: Peer, clientAddress: string): void;
+  /** The peer said hello: it exists, and has this ordinal and these listeners. */
+  onHello(peer: Peer, listeners: Listeners): void;
   /** Sending to it became possible or impossible. */
   onLink(peer: MemberId, up: boolean): void;
   /** Its link to this member ended: what it had sent and has not arrived is lost, answers included. */

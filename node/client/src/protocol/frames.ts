@@ -55,6 +55,8 @@ export interface MemberAddress {
   ordinal: Ordinal;
   /** `host:port` of the client listener, as the member advertises it. */
   client: string;
+  /** Of its HTTP listener; missing: it did not say, as a member of an older version. */
+  http?: string;
 }
 /** `leaders[group]` is the member id of the group's leader as this member sees it, 0 if unknown. */
 export type HelloReply = readonly [

@@ -6,6 +6,7 @@ import {
   type ErrorCode,
   type GroupId,
   type LogIndex,
+  type MemberAddress,
   type MemberId,
   Op,
   type Ordinal,
@@ -301,6 +302,12 @@ export class FakeMember implements MemberPort {
       groups,
       roster: { version: 1, members: [{ memberId: MEMBER, ordinal: 0, target: 'voter' }], tombstones: [] },
     };
+  }
+
+  addresses(): readonly MemberAddress[] {
+    return [
+      { id: MEMBER as MemberId, ordinal: 0 as Ordinal, client: 'member-0:7400', http: 'member-0:7402' },
+    ];
   }
 
   notReadyReason(): string | null {

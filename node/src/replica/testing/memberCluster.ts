@@ -55,7 +55,7 @@ export class MemberCluster {
     });
     const member = new Member({
       ordinal: ordinal as Ordinal,
-      clientAddress: `member-${ordinal}:7400`,
+      listeners: { client: `member-${ordinal}:7400`, http: `member-${ordinal}:7402` },
       tuning: {
         tickMs: 10,
         electionTicks: 20,

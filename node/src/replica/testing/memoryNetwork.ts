@@ -69,8 +69,8 @@ export class MemoryNetwork {
     if (gone || source.links.has(to) || this.#cut.has(`${from}>${to}`)) return;
     source.links.set(to, { queue: [] });
     target.calledBy.add(from);
-    target.handler.onHello(source.handler.identity(), source.handler.clientAddress());
-    source.handler.onHello(target.handler.identity(), target.handler.clientAddress());
+    target.handler.onHello(source.handler.identity(), source.handler.listeners());
+    source.handler.onHello(target.handler.identity(), target.handler.listeners());
     source.handler.onLink(to, true);
   }
 
