@@ -66,7 +66,7 @@ export async function runFloors(args: Arguments, progress: Progress, signal: Abo
     const dir = await mkdtemp(join(tmpdir(), 'synccluster-floors-'));
     try {
       const fdatasync = measureFdatasync(dir);
-      progress.note(`starting ${members} members`);
+      progress.note(`starting ${members === 1 ? '1 member' : `${members} members`}`);
       const cluster = await startLocalCluster({ members, dir, shards: args.shards, signal });
       try {
         await sleep(IDLE_MS, undefined, { signal });

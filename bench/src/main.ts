@@ -37,6 +37,9 @@ async function main(argv: readonly string[]): Promise<number> {
     abort.abort(new Error('aborted by a signal'));
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  // Nobody reads any more: as told to end.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', () => abort.abort(new Error('its output cannot be written')));
   const progress = makeProgress(args.progress ?? (process.stderr.isTTY ? 'bar' : 'lines'), process.stderr);
   try {
     // Before the work too: figures that cannot be written were measured in vain.
