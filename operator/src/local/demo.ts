@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { readResult, renderTable } from '@synccluster/bench';
 import { type Client, connect } from '@synccluster/client';
 import { pino } from 'pino';
-import { CONFIG_MAPS } from '../api/kinds.ts';
+import { CONFIG_MAPS, PODS } from '../api/kinds.ts';
 import { SYNC_BENCHMARKS } from '../api/syncBenchmark.ts';
 import { API_VERSION, SYNC_CLUSTERS, type SyncCluster } from '../api/syncCluster.ts';
 import { startOperator } from '../runtime/operator.ts';
@@ -137,17 +137,24 @@ class Demo {
     if (leader === undefined) throw new Error('nobody leads');
     const writer = new DemoWriter(client, QUEUE);
     try {
-      const before = (): number => writer.messages.size + writer.entries.size;
-      await this.#until('writes', async () => (before() > 200 && writer.tokens.length > 20 ? true : null));
+      const until = (what: string, holds: () => boolean): Promise<boolean> =>
+        this.#until(what, async () => {
+          writer.throwIfFailed();
+          return holds() ? true : null;
+        });
+      const written = (): number => writer.messages.size + writer.entries.size;
+      await until('writes', () => written() > 200 && writer.tokens.length > 20);
       writer.longestGapMs = 0;
       const locks = writer.tokens.length;
       say(`kill -9 ${leader}, which leads coordination, while six writers run`);
       if (!this.#runtime.killPod(NAMESPACE, leader, 'SIGKILL')) throw new Error(`${leader} does not run`);
-      await this.#until('locks to be granted again', async () =>
-        writer.tokens.length > locks + 20 ? true : null,
-      );
+      await until('locks to be granted again', () => writer.tokens.length > locks + 20);
       say(`  ✓ writes go on; longest gap ${Math.round(writer.longestGapMs)} ms`);
       await this.#until(`${leader} to be back`, async () => {
+        writer.throwIfFailed();
+        const pod = await this.#runtime.kube.get(PODS, { namespace: NAMESPACE, name: leader });
+        const container = pod?.status?.containerStatuses?.[0];
+        if (container?.ready !== true || container.restartCount === 0) return null;
         const now = await this.#runtime.kube.get(SYNC_CLUSTERS, { namespace: NAMESPACE, name: NAME });
         return now !== null && isSettled(now, 5) ? true : null;
       });
@@ -155,6 +162,7 @@ class Demo {
     } finally {
       await writer.stop();
     }
+    writer.throwIfFailed();
     const losses = await findLosses(client, QUEUE, writer);
     if (losses.length > 0) throw new Error(`lost although acknowledged: ${losses.slice(0, 5).join(', ')}`);
     say(

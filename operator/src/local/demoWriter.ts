@@ -11,11 +11,21 @@ export class DemoWriter {
   readonly #queue: string;
   readonly #lanes: Promise<void>[];
   #stopped = false;
+  #failure: Error | null = null;
 
   constructor(client: Client, queue: string) {
     this.#client = client;
     this.#queue = queue;
-    this.#lanes = [0, 1, 2, 3, 4, 5].map((lane) => this.#run(lane));
+    this.#lanes = [0, 1, 2, 3, 4, 5].map((lane) =>
+      this.#run(lane).catch((error: Error) => {
+        this.#failure ??= error;
+      }),
+    );
+  }
+
+  /** Throws what a write failed with: its lane does not go on after that. */
+  throwIfFailed(): void {
+    if (this.#failure !== null) throw this.#failure;
   }
 
   /** All that was sent has been answered when it resolves. */
