@@ -1,13 +1,15 @@
 import { connect, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import { type LogIndex, PROTOCOL_MAGIC, PROTOCOL_VERSION, ReplyKind } from '@synccluster/client/protocol';
 import { FrameDecoder, FrameWriter, unpack } from '@synccluster/client/wire';
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Connection, FlushSet } from '../replica/connection.ts';
 import type { Member } from '../replica/member.ts';
-import { type ClientServer, startClientServer } from './clientServer.ts';
+import { ClientConnection, type ClientServer, startClientServer } from './clientServer.ts';
 
 const ANSWER_BYTES = 512 * 1024;
+const logger = pino({ level: 'silent' });
 
 let server: ClientServer;
 const sockets: Socket[] = [];
@@ -17,7 +19,7 @@ afterEach(async () => {
 });
 
 /** A member whose every answer is large. */
-async function start(): Promise<{ taken: number; closed: number; failed: unknown[] }> {
+function memberOfLargeAnswers() {
   const seen = { taken: 0, closed: 0, failed: [] as unknown[] };
   const flushes = new FlushSet();
   let woken = false;
@@ -48,12 +50,12 @@ async function start(): Promise<{ taken: number; closed: number; failed: unknown
     },
     failed: (error: unknown) => seen.failed.push(error),
   };
-  server = await startClientServer({
-    host: '127.0.0.1',
-    port: 0,
-    member: member as unknown as Member,
-    logger: pino({ level: 'silent' }),
-  });
+  return { seen, member: member as unknown as Member };
+}
+
+async function start() {
+  const { seen, member } = memberOfLargeAnswers();
+  server = await startClientServer({ host: '127.0.0.1', port: 0, member, logger });
   return seen;
 }
 
@@ -98,6 +100,26 @@ describe('the client listener', () => {
     });
     socket.resume();
     await until('all answers', () => answers === 400);
+  });
+
+  it('goes on with what waited when the system takes a whole write at once', async () => {
+    const { seen, member } = memberOfLargeAnswers();
+    const decoder = new FrameDecoder();
+    let answers = 0;
+    const socket = new Duplex({
+      // More than any write here: no write is ever refused, and none is followed by a drain.
+      writableHighWaterMark: 64 * 1024 * 1024,
+      read() {},
+      write(chunk: Uint8Array, _encoding, done) {
+        answers += decoder.push(chunk).length;
+        done();
+      },
+    });
+    new ClientConnection(socket as Socket, member, logger, () => {});
+    socket.push(frames(HELLO, ...Array.from({ length: 40 }, (_, i) => [2, i + 1])));
+    await until('all answers', () => answers === 40);
+    socket.destroy();
+    await until('its end', () => seen.closed === 1);
   });
 
   it('closes at once although a client does not read', async () => {

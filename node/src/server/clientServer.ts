@@ -61,7 +61,8 @@ export async function startClientServer(options: {
   };
 }
 
-class ClientConnection implements Connection {
+/** One client's socket, from its hello to its end. */
+export class ClientConnection implements Connection {
   readonly id = nextConnectionId();
   readonly forwarded = false;
   closed = false;
@@ -88,10 +89,7 @@ class ClientConnection implements Connection {
       });
       this.#takeWaiting();
     });
-    socket.on('drain', () => {
-      this.#takeWaiting();
-      if (!this.#unread) socket.resume();
-    });
+    socket.on('drain', () => this.#goOn());
     socket.on('error', () => {});
     socket.on('close', () => {
       clearTimeout(this.#timeout);
@@ -119,6 +117,8 @@ class ClientConnection implements Connection {
     if (this.closed || this.#writer.length === 0) return;
     this.#socket.write(this.#writer.take());
     if (this.#unread) this.#socket.pause();
+    // A write that the system takes whole has no `drain` to come; in a turn of its own, so that others have theirs.
+    else if (this.#waiting.length > 0) setImmediate(() => this.#goOn());
   }
 
   end(): void {
@@ -163,6 +163,13 @@ class ClientConnection implements Connection {
       this.#logger.info({ err: error, remote }, 'malformed input from a client: connection closed');
       this.#refuse(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** The client has read what it was owed. */
+  #goOn(): void {
+    if (this.closed) return;
+    this.#takeWaiting();
+    if (!this.#unread) this.#socket.resume();
   }
 
   #markDirty(): void {
