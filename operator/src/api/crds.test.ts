@@ -116,7 +116,7 @@ describe('the custom resource definitions', () => {
         labelSelectorPath: '.status.selector',
       },
     });
-    expect(crds.map((crd) => crd.spec.names.shortNames)).toEqual([['sc'], ['sb']]);
+    expect(crds.map((crd) => crd.spec.names.shortNames)).toEqual([['scl'], ['sb']]);
     expect(version?.additionalPrinterColumns.map((column) => column.name)).toEqual(
       expect.arrayContaining(['Members', 'Ready', 'Leader', 'State', 'Age']),
     );

@@ -25,7 +25,8 @@ function definition(
         plural: names.plural,
         singular: names.kind.toLowerCase(),
         shortNames: [names.shortName],
-        categories: ['synccluster'],
+        // Not `synccluster`: a resource's own singular name comes before a category.
+        categories: ['sync'],
       },
       versions: [
         {
@@ -49,7 +50,8 @@ const AGE = {
 };
 
 export const syncClusterCrd = definition(
-  { kind: 'SyncCluster', plural: 'syncclusters', shortName: 'sc' },
+  // `sc` is StorageClass to every kubectl: a built-in short name wins over a CRD's.
+  { kind: 'SyncCluster', plural: 'syncclusters', shortName: 'scl' },
   SyncClusterSchema,
   [
     { name: 'Members', type: 'integer', jsonPath: '.spec.members', description: 'Members wanted.' },
