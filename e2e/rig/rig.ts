@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { unableReason } from './able.ts';
 import { makeCertificates, writeKubeconfig } from './certificates.ts';
 import { clusterObjects } from './clusterObjects.ts';
 import { run } from './command.ts';
@@ -71,7 +72,8 @@ function open({ binaries, baseImage: base }: RigRecord): Rig {
 
 /** Starts the rig unless it runs. A start that fails leaves nothing running and says where it left the reasons. */
 export function bringUp(report: Report): Promise<Rig> {
-  refuseOtherMachines();
+  const unable = unableReason();
+  if (unable !== null) throw new Error(`${unable}; or set KUBECONFIG`);
   return exclusively(async () => {
     const running = runningRig();
     if (running !== null) {
@@ -106,11 +108,6 @@ async function startStoppedNodes(rig: Rig, report: Report): Promise<void> {
   }
   if (stopped.length > 0)
     await waitUntil('both nodes', () => nodesReady((...args) => rig.kubectl(args)), NODE_WAIT);
-}
-
-function refuseOtherMachines(): void {
-  if (process.platform !== 'linux') throw new Error('the rig runs on Linux only; elsewhere, set KUBECONFIG');
-  if (process.getuid?.() !== 0) throw new Error('the rig needs root: it starts kubelets; or set KUBECONFIG');
 }
 
 async function startAll(record: RigRecord, busybox: string, report: Report): Promise<void> {

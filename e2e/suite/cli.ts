@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ROOT } from '../images/build.ts';
 import { rigCluster } from '../kind/clusters.ts';
+import { unableReason } from '../rig/able.ts';
 import { run } from '../rig/command.ts';
 import { bringDown } from '../rig/down.ts';
 import { collectEvidence } from '../rig/evidence.ts';
@@ -21,8 +22,9 @@ On the cluster that KUBECONFIG names, if it is set: then kubectl and helm have t
 get the images of "npm run images"; namespace synccluster-e2e is the tests' own there, and the chart's release stays.
 Otherwise on the rig (npm run e2e:up), with the images of this checkout; a rig that did not run is ended afterwards.
 
-  --keep       leave the rig running
-  -h, --help   this text`;
+  --keep          leave the rig running
+  --if-possible   where no rig can run (no root, no Linux) and KUBECONFIG is not set, say so and end well
+  -h, --help      this text`;
 
 const report = timedReport();
 let tests: ChildProcess | null = null;
@@ -63,10 +65,12 @@ function runTests(access: SuiteAccess): Promise<number> {
 
 async function main(): Promise<number> {
   let keep: boolean;
+  let ifPossible: boolean;
   try {
     const { values } = parseArgs({
       options: {
         keep: { type: 'boolean', default: false },
+        'if-possible': { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
     });
@@ -75,6 +79,7 @@ async function main(): Promise<number> {
       return 0;
     }
     keep = values.keep;
+    ifPossible = values['if-possible'];
   } catch (error) {
     process.stderr.write(
       `${error instanceof Error ? error.message.split('\n')[0] : String(error)} (--help explains)\n`,
@@ -84,6 +89,11 @@ async function main(): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onInterrupt);
   const kubeconfig = process.env['KUBECONFIG'];
   const isRig = kubeconfig === undefined || kubeconfig === '';
+  const unable = isRig && ifPossible ? unableReason() : null;
+  if (unable !== null) {
+    process.stdout.write(`NOT RUN: no test on a real Kubernetes: ${unable}, and KUBECONFIG is not set\n`);
+    return 0;
+  }
   const isOurs = isRig && runningRig() === null;
   let code = 1;
   try {
