@@ -16,6 +16,8 @@ function file(content: string): string {
   return path;
 }
 
+import { RELEASED_IMAGES } from './desired/images.ts';
+
 describe('configuration of the operator', () => {
   it('works without any', () => {
     expect(loadConfig([], { POD_NAME: 'operator-7c9-x2' })).toEqual({
@@ -27,6 +29,8 @@ describe('configuration of the operator', () => {
       healthHost: '0.0.0.0',
       healthPort: 8080,
       workers: 4,
+      nodeImage: RELEASED_IMAGES.node,
+      benchImage: RELEASED_IMAGES.bench,
       logLevel: 'info',
     });
   });

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { type Static, type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { parse as parseYaml } from 'yaml';
+import { RELEASED_IMAGES } from './desired/images.ts';
 
 const dnsLabel = '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$';
 const dnsName = '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$';
@@ -65,6 +66,18 @@ const FIELDS = {
     maximum: 64,
     default: 4,
     description: 'Objects of a kind that are worked on at the same time',
+  }),
+  nodeImage: Type.String({
+    minLength: 1,
+    maxLength: 512,
+    default: RELEASED_IMAGES.node,
+    description: 'Image of the members of a new cluster that names none',
+  }),
+  benchImage: Type.String({
+    minLength: 1,
+    maxLength: 512,
+    default: RELEASED_IMAGES.bench,
+    description: 'Image of the load generator of a benchmark that names none',
   }),
   logLevel: Type.Union(
     (['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const).map((level) =>

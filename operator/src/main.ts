@@ -114,6 +114,7 @@ async function main(): Promise<void> {
     operator = await startOperator({
       kube: kubernetes.kube,
       namespaces: config.namespaces,
+      images: { node: config.nodeImage, bench: config.benchImage },
       logger,
       metrics,
       health: null,

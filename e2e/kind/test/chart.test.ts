@@ -118,6 +118,16 @@ describe.skipIf(helm === null)('the chart, rendered', () => {
     expect(kinds(listed).filter((kind) => kind === 'Role')).toHaveLength(3);
   });
 
+  it('tells the operator where clusters take their images from', () => {
+    expect(template()).not.toContain('-image=');
+    const mirrored = template(
+      '--set',
+      'clusterImages.node=mirror:5000/node:1,clusterImages.bench=mirror:5000/bench:1',
+    );
+    expect(mirrored).toContain('--node-image=mirror:5000/node:1');
+    expect(mirrored).toContain('--bench-image=mirror:5000/bench:1');
+  });
+
   it.each([
     ['networkPolicy.enabled=true', 'NetworkPolicy', 1],
     ['podMonitor.enabled=true', 'PodMonitor', 2],
@@ -136,6 +146,7 @@ describe.skipIf(helm === null)('the chart, rendered', () => {
     'namespaces={Not_A_Name}',
     'logLevel=loud',
     'image.pullPolicy=Sometimes',
+    'clusterImages.node=A name',
     'resources.request.cpu=1',
     'podMonitor.interval=often',
     'networkPolicy.apiServerPorts={70000}',

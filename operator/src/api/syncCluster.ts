@@ -160,7 +160,7 @@ export const SyncClusterSpecSchema = Type.Object(
     image: Type.Optional(
       text({
         description:
-          'Image of the members. When absent, the image that runs stays, and a new cluster gets the one this operator was released with.',
+          'Image of the members. When absent, the image that runs stays, and a new cluster gets the one the operator is set to use, by default that of its own release.',
         minLength: 1,
         maxLength: 512,
       }),

@@ -11,6 +11,7 @@ import {
   buildResults,
 } from '../desired/benchmarkObjects.ts';
 import { isApplied, stamped } from '../desired/covers.ts';
+import { RELEASED_IMAGES } from '../desired/images.ts';
 import { PORTS } from '../desired/names.ts';
 
 /** What the results ConfigMap says; null: nothing yet. */
@@ -161,6 +162,7 @@ export function planBenchmark(
   observed: ObservedBenchmark,
   phase: Phase,
   isExpired: boolean,
+  fallbackImage: string = RELEASED_IMAGES.bench,
 ): BenchmarkAction[] {
   const { benchmark, job } = observed;
   const actions: BenchmarkAction[] = [];
@@ -178,7 +180,7 @@ export function planBenchmark(
   if (phase.phase === 'starting') {
     const endpoints = endpointsOf(observed);
     const members = observed.cluster?.spec.members ?? endpoints.length;
-    actions.push({ type: 'createJob', job: buildJob(benchmark, endpoints, members) });
+    actions.push({ type: 'createJob', job: buildJob(benchmark, endpoints, members, fallbackImage) });
   }
   if (phase.phase === 'finished') {
     // The load generator may have replaced the whole object: it is to go with its SyncBenchmark all the same.

@@ -18,6 +18,8 @@ export interface BenchmarkReconcilerOptions {
   readonly reader?: Reader;
   readonly logger: Logger;
   readonly now: () => Date;
+  /** Of the load generator where the spec names none. Default: the released one. */
+  readonly benchImage?: string;
   /** How soon to look again at one that waits or runs. Default 2000. */
   readonly pendingMs?: number;
 }
@@ -54,7 +56,12 @@ export function createBenchmarkReconciler(options: BenchmarkReconcilerOptions): 
       ttl === undefined || status.completionTime === undefined
         ? null
         : Date.parse(status.completionTime) + ttl * 1000 - now().getTime();
-    const actions = planBenchmark(observed, phase, untilExpiryMs !== null && untilExpiryMs <= 0);
+    const actions = planBenchmark(
+      observed,
+      phase,
+      untilExpiryMs !== null && untilExpiryMs <= 0,
+      options.benchImage,
+    );
     for (const action of actions) await perform(options, benchmark, action);
     if (phase.phase !== 'finished') return pendingMs;
     return observed.job === null || untilExpiryMs === null ? null : Math.max(0, untilExpiryMs);

@@ -17,6 +17,7 @@ import {
   buildServiceAccount,
 } from '../desired/clusterObjects.ts';
 import { isApplied, stamped } from '../desired/covers.ts';
+import { RELEASED_IMAGES } from '../desired/images.ts';
 import { clusterNames } from '../desired/names.ts';
 import { buildStatefulSet } from '../desired/statefulSet.ts';
 import { type Action, blocked, doing, NOTHING, type Step } from './actions.ts';
@@ -35,10 +36,10 @@ export interface Plan {
 }
 
 /** What is to be done now, in order, given what is. Nothing else decides: same observation, same plan. */
-export function planCluster(observed: ObservedCluster): Plan {
+export function planCluster(observed: ObservedCluster, fallbackImage: string = RELEASED_IMAGES.node): Plan {
   const view = viewOf(observed);
   const founded = isFounded(observed);
-  const { template, waits } = planTemplate(observed, view);
+  const { template, waits } = planTemplate(observed, view, fallbackImage);
   const owned = planOwned(observed, template);
   const steps: Step[] = [];
   steps.push({ ...NOTHING, actions: owned });

@@ -18,6 +18,8 @@ export interface ClusterReconcilerOptions {
   readonly client: MemberClient;
   readonly logger: Logger;
   readonly newClusterId: () => string;
+  /** Of members of a new cluster whose spec names none. Default: the released one. */
+  readonly nodeImage?: string;
   readonly now: () => Date;
   /** How soon to look again while something is under way. Default 500. */
   readonly progressingMs?: number;
@@ -48,12 +50,12 @@ export function createClusterReconciler(options: ClusterReconcilerOptions): Clus
       spec: withDefaults(SyncClusterSpecSchema, found.spec ?? {}) as SyncCluster['spec'],
     };
     let observed = await observeCluster(reader, kube, client, cluster);
-    let plan = planCluster(observed);
+    let plan = planCluster(observed, options.nodeImage);
     if (isBetweenLeaders(cluster, plan)) {
       // Leaderships that move are seen by nobody for a moment, which is no outage to tell of.
       await new Promise((resolve) => setTimeout(resolve, secondLookMs));
       observed = await observeCluster(reader, kube, client, cluster);
-      plan = planCluster(observed);
+      plan = planCluster(observed, options.nodeImage);
     }
     const log = logger.child({ cluster: `${key.namespace}/${key.name}` });
     // Status first: it tells what is, and a step that fails must not keep it from being told.

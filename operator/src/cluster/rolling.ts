@@ -35,11 +35,12 @@ function presentOrdinals(observed: ObservedCluster, view: ClusterView): number[]
 export function planTemplate(
   observed: ObservedCluster,
   view: ClusterView,
+  fallbackImage: string,
 ): { template: PodTemplate; waits: string | null } {
   const live = observed.statefulSet?.spec.template ?? null;
   const running =
     live?.spec.containers.find((container) => container.name === MEMBER_CONTAINER)?.image ?? null;
-  const image = memberImage(observed.cluster, running);
+  const image = memberImage(observed.cluster, running, fallbackImage);
   const fresh = () => ({ template: buildTemplate(observed.cluster, image), waits: null });
   if (live === null) return fresh();
   if (live.metadata.annotations?.[ANNOTATIONS.templateHash] === templateHash(observed.cluster, image)) {

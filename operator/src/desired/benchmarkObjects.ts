@@ -1,6 +1,6 @@
 import type { ConfigMap, Job, Role, RoleBinding, ServiceAccount } from '../api/kinds.ts';
 import type { SyncBenchmark } from '../api/syncBenchmark.ts';
-import { BENCH_COMMAND, BENCH_IMAGE } from './images.ts';
+import { BENCH_COMMAND } from './images.ts';
 import { benchmarkLabels, benchmarkNames, LABELS, ownedBy } from './names.ts';
 import { containerSecurity, podSecurity } from './security.ts';
 
@@ -99,7 +99,12 @@ function benchArguments(benchmark: SyncBenchmark, endpoints: readonly string[], 
  * `endpoints`: host:port of each member's client listener; `members`: how many the cluster has.
  * One pod, never tried again: a second run beside the debris of a first would measure something else.
  */
-export function buildJob(benchmark: SyncBenchmark, endpoints: readonly string[], members: number): Job {
+export function buildJob(
+  benchmark: SyncBenchmark,
+  endpoints: readonly string[],
+  members: number,
+  fallbackImage: string,
+): Job {
   const { name } = benchmark.metadata;
   const labels = benchmarkLabels(name);
   return {
@@ -123,7 +128,7 @@ export function buildJob(benchmark: SyncBenchmark, endpoints: readonly string[],
           containers: [
             {
               name: 'bench',
-              image: benchmark.spec.image ?? BENCH_IMAGE,
+              image: benchmark.spec.image ?? fallbackImage,
               command: [...BENCH_COMMAND],
               args: benchArguments(benchmark, endpoints, members),
               volumeMounts: [{ name: 'results', mountPath: '/results' }],

@@ -140,9 +140,9 @@ describe('the template hash', () => {
   });
   it('changes for an image, which stays what it is when the spec names none', () => {
     expect(hash({}, 'img:2')).not.toBe(hash({}));
-    expect(memberImage(cluster(), 'running:1')).toBe('running:1');
-    expect(memberImage(cluster({ image: 'mine:2' }), 'running:1')).toBe('mine:2');
-    expect(memberImage(cluster(), null)).toMatch(/node:/);
+    expect(memberImage(cluster(), 'running:1', 'released:1')).toBe('running:1');
+    expect(memberImage(cluster({ image: 'mine:2' }), 'running:1', 'released:1')).toBe('mine:2');
+    expect(memberImage(cluster(), null, 'released:1')).toBe('released:1');
   });
 });
 
@@ -214,7 +214,9 @@ describe('the benchmark', () => {
       benchmark({ preset: 'Heavy', scenarios: ['Queue', 'Lock'], runs: 5, clients: 2 }),
       ['10.0.0.1:7400'],
       3,
+      'mirror/bench:1',
     );
+    expect(job.spec.template.spec.containers[0]?.image).toBe('mirror/bench:1');
     expect(job.spec.backoffLimit).toBe(0);
     expect(job.spec.activeDeadlineSeconds).toBe(3600);
     expect(job.spec.template.spec.restartPolicy).toBe('Never');

@@ -1,7 +1,7 @@
 import { hashOf } from '../api/hash.ts';
 import type { ClaimTemplate, EnvVar, PodSpec, PodTemplate, StatefulSet } from '../api/kinds.ts';
 import type { SyncCluster } from '../api/syncCluster.ts';
-import { NODE_COMMAND, NODE_IMAGE } from './images.ts';
+import { NODE_COMMAND } from './images.ts';
 import { ANNOTATIONS, clusterNames, LABELS, memberLabels, memberSelector, ownedBy, PORTS } from './names.ts';
 import { containerSecurity, podSecurity } from './security.ts';
 
@@ -14,9 +14,9 @@ export const MEMBER_CONTAINER = 'member';
 const DATA_VOLUME = 'data';
 const DATA_PATH = '/data';
 
-/** The image members are to run: what the user says, else what runs, else what this operator came with. */
-export function memberImage(cluster: SyncCluster, running: string | null): string {
-  return cluster.spec.image ?? running ?? NODE_IMAGE;
+/** The image members are to run: what the user says, else what runs, else the operator's own choice. */
+export function memberImage(cluster: SyncCluster, running: string | null, fallback: string): string {
+  return cluster.spec.image ?? running ?? fallback;
 }
 
 /** Equal as long as no input of the user to the pod template changes: neither the operator nor `members` counts. */

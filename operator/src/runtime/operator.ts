@@ -14,6 +14,7 @@ import { API_VERSION, SYNC_CLUSTERS } from '../api/syncCluster.ts';
 import { createBenchmarkReconciler } from '../benchmark/reconciler.ts';
 import { createMemberClient, type MemberClient } from '../cluster/memberClient.ts';
 import { createClusterReconciler } from '../cluster/reconciler.ts';
+import { type Images, RELEASED_IMAGES } from '../desired/images.ts';
 import { LABELS } from '../desired/names.ts';
 import { CachedReader } from './cachedReader.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -38,6 +39,8 @@ export interface OperatorOptions {
   readonly metrics?: OperatorMetrics;
   /** Null: no health server. Default: 0.0.0.0:8080. */
   readonly health?: { readonly host: string; readonly port: number } | null;
+  /** Default: those this operator was released with. */
+  readonly images?: Images;
   /** Objects of a kind that are worked on at the same time. Default 4. */
   readonly workers?: number;
   /** How soon to look again at a cluster while something is under way. Default 500. */
@@ -56,7 +59,13 @@ export interface Operator {
 
 /** Starts both controllers over one port; resolves once they watch. */
 export async function startOperator(options: OperatorOptions): Promise<Operator> {
-  const { logger, clock = systemClock, now = () => new Date(), workers = 4 } = options;
+  const {
+    logger,
+    images = RELEASED_IMAGES,
+    clock = systemClock,
+    now = () => new Date(),
+    workers = 4,
+  } = options;
   const metrics = options.metrics ?? createMetrics();
   const kube = counting(options.kube, metrics.event);
   const client = options.memberClient ?? createMemberClient();
@@ -73,6 +82,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       ...common,
       client,
       newClusterId: randomUUID,
+      nodeImage: images.node,
       ...(options.progressingMs === undefined ? {} : { progressingMs: options.progressingMs }),
       ...(options.settledMs === undefined ? {} : { settledMs: options.settledMs }),
     }),
@@ -85,6 +95,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     workers,
     reconcile: createBenchmarkReconciler({
       ...common,
+      benchImage: images.bench,
       ...(options.progressingMs === undefined ? {} : { pendingMs: options.progressingMs }),
     }),
   });
