@@ -13,7 +13,8 @@ export interface ClusterAccess {
 }
 
 const RELEASE = 'synccluster';
-const SYSTEM_NAMESPACE = 'synccluster-system';
+/** Where the chart is installed. */
+export const SYSTEM_NAMESPACE = 'synccluster-system';
 const CHART = join(ROOT, 'charts/synccluster');
 
 function kubectl(access: ClusterAccess, ...args: string[]): Promise<string> {
@@ -29,6 +30,17 @@ export async function installOperator(
   values: readonly string[],
   report: Report,
 ): Promise<void> {
+  await releaseChart(access, values, report);
+  report(`helm test ${RELEASE}`);
+  await helm(access, 'test', RELEASE, '--timeout', '3m');
+}
+
+/** Installs the chart or upgrades to it with these values alone, and waits until it runs. */
+export async function releaseChart(
+  access: ClusterAccess,
+  values: readonly string[],
+  report: Report,
+): Promise<void> {
   report(`helm upgrade --install ${RELEASE} charts/synccluster`);
   const set = values.flatMap((value) => ['--set', value]);
   await helm(
@@ -38,13 +50,12 @@ export async function installOperator(
     RELEASE,
     CHART,
     '--create-namespace',
+    '--reset-values',
     ...set,
     '--wait',
     '--timeout',
     '3m',
   );
-  report(`helm test ${RELEASE}`);
-  await helm(access, 'test', RELEASE, '--timeout', '3m');
 }
 
 /** Applies a manifest and waits until the SyncCluster in it serves. */

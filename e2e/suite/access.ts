@@ -6,6 +6,8 @@ export const ACCESS_VARIABLE = 'SYNCCLUSTER_E2E_ACCESS';
 export interface SuiteAccess extends ClusterAccess {
   /** Its machines can be reached from here, and so can its audit log. */
   readonly isRig: boolean;
+  /** When this run began, in RFC 3339. Images keep their tags: pods of the operator started since have its own. */
+  readonly runBegan: string;
 }
 
 export function readAccess(): SuiteAccess {

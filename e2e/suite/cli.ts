@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ROOT } from '../images/build.ts';
 import { rigCluster } from '../kind/clusters.ts';
+import type { ClusterAccess } from '../kind/story.ts';
 import { unableReason } from '../rig/able.ts';
 import { run } from '../rig/command.ts';
 import { bringDown } from '../rig/down.ts';
@@ -19,7 +20,8 @@ benchmarked and deleted.
 Usage: npm run e2e [-- OPTIONS]
 
 On the cluster that KUBECONFIG names, if it is set: then kubectl and helm have to be on the PATH, and the cluster has to
-get the images of "npm run images"; namespace synccluster-e2e is the tests' own there, and the chart's release stays.
+get the images of "npm run images"; namespaces that begin with synccluster-e2e are the tests' own there, and the chart's
+release stays.
 Otherwise on the rig (npm run e2e:up), with the images of this checkout; a rig that did not run is ended afterwards.
 
   --keep          leave the rig running
@@ -39,14 +41,14 @@ function onInterrupt(): void {
   tests.kill('SIGTERM');
 }
 
-async function namedCluster(kubeconfig: string): Promise<SuiteAccess> {
+async function namedCluster(kubeconfig: string): Promise<ClusterAccess> {
   if (!existsSync(kubeconfig)) throw new Error(`KUBECONFIG must name one file, but is ${kubeconfig}`);
   await run('helm', ['version'], { timeoutMs: 20_000 });
   await run('kubectl', ['--kubeconfig', kubeconfig, 'version', '--request-timeout=15s'], {
     timeoutMs: 30_000,
   });
   report(`on the cluster of ${kubeconfig}`);
-  return { kubeconfig, kubectl: 'kubectl', helm: 'helm', isRig: false };
+  return { kubeconfig, kubectl: 'kubectl', helm: 'helm' };
 }
 
 function runTests(access: SuiteAccess): Promise<number> {
@@ -97,10 +99,9 @@ async function main(): Promise<number> {
   const isOurs = isRig && runningRig() === null;
   let code = 1;
   try {
-    const access: SuiteAccess = isRig
-      ? { ...(await rigCluster(report)), isRig: true }
-      : await namedCluster(kubeconfig);
-    code = await runTests(access);
+    const runBegan = new Date().toISOString();
+    const access = isRig ? await rigCluster(report) : await namedCluster(kubeconfig);
+    code = await runTests({ ...access, isRig, runBegan });
     if (code !== 0 && !interrupted) {
       const evidence = await collectEvidence(access.kubectl, access.kubeconfig);
       report(`failed: logs, events and objects are in ${evidence}`);

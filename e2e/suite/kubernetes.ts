@@ -57,6 +57,17 @@ export class Namespace {
     });
   }
 
+  /** An empty one that enforces the restricted Pod Security level, whatever was in it before. */
+  async recreate(): Promise<void> {
+    await this.remove();
+    const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+    const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: this.name, labels } };
+    await this.kubectl(['create', '--filename', '-'], JSON.stringify(namespace));
+  }
+  async remove(): Promise<void> {
+    await this.kubectl(['delete', 'namespace', this.name, '--ignore-not-found', '--timeout=4m']);
+  }
+
   async get<T extends ListedObject>(resource: string): Promise<T> {
     return JSON.parse(await this.kubectl(['get', resource, '--output', 'json'])) as T;
   }
