@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ConfigError, helpText, loadConfig } from './config.ts';
+import { RELEASED_IMAGES } from './desired/images.ts';
 
 const directories: string[] = [];
 afterEach(() => {
@@ -15,8 +16,6 @@ function file(content: string): string {
   writeFileSync(path, content);
   return path;
 }
-
-import { RELEASED_IMAGES } from './desired/images.ts';
 
 describe('configuration of the operator', () => {
   it('works without any', () => {
