@@ -1,0 +1,4 @@
+export * from './jsonLines.ts';
+export * from './observations.ts';
+export * from './operations.ts';
+export * from './recorder.ts';
