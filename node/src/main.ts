@@ -2,6 +2,7 @@
 // Left to itself V8 grows the young generation of an idle member to 16 MB and more; above 4 it saves no time. Can
 // be set on Node's command line only, so whoever starts a member otherwise passes the same flag.
 import { readFileSync } from 'node:fs';
+import { systemClock } from '@synccluster/client/clock';
 import type { Ordinal } from '@synccluster/client/protocol';
 import { pino } from 'pino';
 import { helpText, loadConfig, type MemberConfig, wantsHelp } from './config.ts';
@@ -83,6 +84,7 @@ async function main(): Promise<void> {
     diskMarginBytes: 2 * segmentBytes,
     logger,
     storage,
+    clock: systemClock,
     onFatal: die,
   });
   await member.open();

@@ -7,6 +7,7 @@ import { type FrameWriter, WireError } from '@synccluster/client/wire';
  * caller in this process.
  */
 export interface Connection {
+  /** Unique on this member. */
   readonly id: number;
   /** It came over a peer's link: it is not forwarded a second time. */
   readonly forwarded: boolean;
@@ -16,13 +17,6 @@ export interface Connection {
   /** Finished frames from the member that led the group, answering these requests. */
   replyFrames(requests: readonly number[], frames: Uint8Array): void;
   flush(): void;
-}
-
-let lastId = 0;
-/** Unique in this process; peers know a connection by it, for as long as the link lasts. */
-export function nextConnectionId(): number {
-  lastId += 1;
-  return lastId;
 }
 
 export function replyError(

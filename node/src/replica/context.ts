@@ -1,3 +1,4 @@
+import type { Timer } from '@synccluster/client/clock';
 import type { MemberId, RosterMember } from '@synccluster/client/protocol';
 import type { Logger } from 'pino';
 import type { SnapshotStore } from '../storage/storage.ts';
@@ -24,6 +25,9 @@ export interface GroupContext {
   /** Monotonic milliseconds. */
   nowMs(): number;
   wallMs(): number;
+  after(delayMs: number, run: () => void): Timer;
+  /** 0 ≤ x < 1. */
+  random(): number;
   send(to: MemberId, message: PeerMessage): boolean;
   /** Something changed in a group: run a pass at the end of this turn. */
   wake(): void;

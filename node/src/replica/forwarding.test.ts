@@ -66,7 +66,7 @@ describe('RemoteConnections', () => {
       if (up.now) sent.push(message);
       return up.now;
     };
-    return { sent, flushes, remotes: new RemoteConnections(flushes, send) };
+    return { sent, flushes, remotes: new RemoteConnections(flushes, send, () => 1) };
   }
   const ok = (request: number) => [ReplyKind.Ok, request, 5 as LogIndex, []] as const;
 

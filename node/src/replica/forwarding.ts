@@ -2,7 +2,7 @@ import type { MemberId, Reply } from '@synccluster/client/protocol';
 import { LIMITS, ReplyKind } from '@synccluster/client/protocol';
 import { FrameWriter } from '@synccluster/client/wire';
 import type { PeerMessage } from '../transport/transport.ts';
-import { appendReply, type Connection, type FlushSet, nextConnectionId, replyError } from './connection.ts';
+import { appendReply, type Connection, type FlushSet, replyError } from './connection.ts';
 
 /** Replies kept while the link back is down; the other side has given up on more than that long before. */
 const HELD_BYTES = 2 * LIMITS.frameBytes;
@@ -11,7 +11,7 @@ type SendReplies = (requests: readonly number[], frames: Uint8Array) => boolean;
 
 /** A client's connection at another member, as the leader sees it: replies travel back over the peer's link. */
 class RemoteConnection implements Connection {
-  readonly id = nextConnectionId();
+  readonly id: number;
   readonly forwarded = true;
   closed = false;
   #writer = new FrameWriter(LIMITS.frameBytes);
@@ -19,7 +19,8 @@ class RemoteConnection implements Connection {
   readonly #send: SendReplies;
   readonly #flushes: FlushSet;
 
-  constructor(flushes: FlushSet, send: SendReplies) {
+  constructor(id: number, flushes: FlushSet, send: SendReplies) {
+    this.id = id;
     this.#flushes = flushes;
     this.#send = send;
   }
@@ -53,11 +54,17 @@ export class RemoteConnections {
   readonly #byPeer = new Map<MemberId, Map<number, RemoteConnection>>();
   readonly #flushes: FlushSet;
   readonly #send: (to: MemberId, message: PeerMessage) => boolean;
+  readonly #nextId: () => number;
 
   /** `send`: false when the message cannot leave now. */
-  constructor(flushes: FlushSet, send: (to: MemberId, message: PeerMessage) => boolean) {
+  constructor(
+    flushes: FlushSet,
+    send: (to: MemberId, message: PeerMessage) => boolean,
+    nextId: () => number,
+  ) {
     this.#flushes = flushes;
     this.#send = send;
+    this.#nextId = nextId;
   }
 
   get(peer: MemberId, token: number): Connection {
@@ -68,7 +75,7 @@ export class RemoteConnections {
     }
     let connection = connections.get(token);
     if (connection === undefined) {
-      connection = new RemoteConnection(this.#flushes, (requests, frames) =>
+      connection = new RemoteConnection(this.#nextId(), this.#flushes, (requests, frames) =>
         this.#send(peer, { kind: 'forwardReply', token, requests, frames }),
       );
       connections.set(token, connection);

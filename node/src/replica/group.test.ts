@@ -65,6 +65,8 @@ class World {
         return this.now;
       },
       wallMs: () => 5_000,
+      after: () => ({ cancel: () => {} }),
+      random: Math.random,
       send: () => true,
       wake: () => {
         this.wakes += 1;

@@ -112,7 +112,7 @@ export class Group {
         maxInflightBytes: 16 * 1024 * 1024,
         maxAppendBytes: 1024 * 1024,
         maxUncommittedBytes: UNDECIDED_BYTES,
-        random: Math.random,
+        random: context.random,
       },
       restored,
     );

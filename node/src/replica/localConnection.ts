@@ -1,7 +1,7 @@
 import { type Push, type Reply, ReplyKind, type SessionId } from '@synccluster/client/protocol';
 import { FrameDecoder, unpack } from '@synccluster/client/wire';
 import { MemberError } from '../errors.ts';
-import { type Connection, nextConnectionId } from './connection.ts';
+import type { Connection } from './connection.ts';
 
 export interface LocalAnswer {
   readonly index: number;
@@ -10,12 +10,16 @@ export interface LocalAnswer {
 
 /** Requests made inside this process: by the HTTP listener and by the member itself. */
 export class LocalConnection implements Connection {
-  readonly id = nextConnectionId();
+  readonly id: number;
   readonly forwarded = false;
   readonly closed = false;
   readonly #waiting = new Map<number, PromiseWithResolvers<LocalAnswer>>();
   readonly #watchers = new Map<string, Set<(push: Push) => void>>();
   #lastRequest = 0;
+
+  constructor(id: number) {
+    this.id = id;
+  }
 
   /** `send` gets the request's id; the promise settles with its reply. */
   request(send: (request: number) => void): { readonly id: number; readonly answer: Promise<LocalAnswer> } {

@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '@synccluster/client/clock';
 import {
   COORDINATION_GROUP,
   type Command,
@@ -39,6 +40,8 @@ export interface MemberOptions {
   readonly diskMarginBytes: number;
   readonly logger: Logger;
   readonly storage: Storage;
+  /** Time and chance of this member. */
+  readonly clock: Clock;
   /** This member is wrong or its disk is: the process must end. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -52,7 +55,7 @@ export class Member {
   readonly options: MemberOptions;
   readonly groups = new Map<GroupId, Group>();
   readonly router: Router;
-  readonly local = new LocalConnection();
+  readonly local: LocalConnection;
   readonly book: PeerBook;
   /** Cache reads answered by this member; not replicated. */
   readonly cacheReads = { hits: 0, misses: 0 };
@@ -70,12 +73,14 @@ export class Member {
   readonly #disk: DiskSpace;
   #damage: string | null;
   #reluctantUntilMs = 0;
-  #timer: NodeJS.Timeout | null = null;
+  #timer: Timer | null = null;
+  #lastConnection = 0;
   #stopped = false;
 
   constructor(options: MemberOptions) {
     this.options = options;
-    const { storage, logger } = options;
+    const { storage, logger, clock } = options;
+    this.local = new LocalConnection(this.nextConnectionId());
     const { damage } = storage.recovered;
     this.#damage = damage === null ? null : `${damage.file} at byte ${damage.offset}: ${damage.reason}`;
     const self = { id: storage.identity.memberId as MemberId, ordinal: options.ordinal };
@@ -95,8 +100,10 @@ export class Member {
       tuning: options.tuning,
       snapshots: storage.snapshots,
       clock: this.#clock,
-      nowMs: () => performance.now(),
-      wallMs: () => Date.now(),
+      nowMs: () => clock.monotonicMs(),
+      wallMs: () => clock.wallMs(),
+      after: (delayMs, run) => clock.after(delayMs, run),
+      random: () => clock.random(),
       send: (to, message) => this.#transport?.send(to, message) ?? false,
       wake: () => this.wake(),
       mayLead: (id) => this.#isUp(id) && this.book.vitals(id)?.reluctant === false,
@@ -115,7 +122,8 @@ export class Member {
     this.#loop = new PassLoop({
       groups: this.groups,
       wal: storage.wal,
-      afterApply: () => this.#catalogue.run(performance.now()),
+      defer: (run) => clock.defer(run),
+      afterApply: () => this.#catalogue.run(clock.monotonicMs()),
       flush: () => {
         // Replies to other members' clients leave through the transport.
         this.#flushes.flush();
@@ -137,6 +145,9 @@ export class Member {
       groups: this.groups,
       book: this.book,
       clock: this.#clock,
+      nowMs: () => clock.monotonicMs(),
+      wallMs: () => clock.wallMs(),
+      nextConnectionId: () => this.nextConnectionId(),
       flushes: this.#flushes,
       logger,
       clusterId: () => this.clusterId,
@@ -155,7 +166,7 @@ export class Member {
       group: (id) => this.groups.get(id),
       stopped: () => this.#stopped,
       groupCount: () => this.groupCount(),
-      nowMs: () => performance.now(),
+      nowMs: () => clock.monotonicMs(),
       forward: (to, connection, request, frame, deduplicated) =>
         this.peers.forward(to, connection, request, frame, deduplicated),
       cancelForwarded: (connection, request) => this.peers.cancelForwarded(connection, request),
@@ -181,7 +192,7 @@ export class Member {
     return this.#disk.freeBytes;
   }
   get reluctant(): boolean {
-    return performance.now() < this.#reluctantUntilMs;
+    return this.options.clock.monotonicMs() < this.#reluctantUntilMs;
   }
   /** Group 0's state as this member has applied it; null until the cluster's first command is. */
   coordination(): CoordinationMachine | null {
@@ -219,8 +230,7 @@ export class Member {
       const { voters } = group.status().configuration;
       if (voters.length === 1 && voters[0]?.id === this.self.id) group.core.campaign();
     }
-    // After a stall timers fire before the sockets are read: what to do about silence is decided after that.
-    this.#timer = setInterval(() => setImmediate(() => this.#tick()), this.options.tuning.tickMs);
+    this.#armTick();
     this.wake();
   }
 
@@ -270,18 +280,25 @@ export class Member {
 
   /** Gives away every leadership; resolves with the groups still led after `waitMs`. */
   async handover(waitMs = 5_000): Promise<GroupId[]> {
-    this.#reluctantUntilMs = performance.now() + RELUCTANT_MS;
+    const { clock, tuning } = this.options;
+    this.#reluctantUntilMs = clock.monotonicMs() + RELUCTANT_MS;
     const led = (): GroupId[] => [...this.groups.values()].filter((g) => g.isLeader).map((g) => g.id);
-    const deadline = performance.now() + waitMs;
-    while (!this.#stopped && led().length > 0 && performance.now() < deadline) {
+    const deadline = clock.monotonicMs() + waitMs;
+    while (!this.#stopped && led().length > 0 && clock.monotonicMs() < deadline) {
       let possible = false;
       for (const id of led()) possible = this.#duties.get(id)!.giveAway() || possible;
       this.wake();
       // Nobody to give to: a lone voter keeps what it has.
       if (!possible && led().every((id) => this.groups.get(id)!.status().transferee === 0)) break;
-      await new Promise((resolve) => setTimeout(resolve, this.options.tuning.tickMs));
+      await new Promise<void>((resolve) => clock.after(tuning.tickMs, resolve));
     }
     return led();
+  }
+
+  /** Peers know a connection of this member by it, for as long as their link to this member lasts. */
+  nextConnectionId(): number {
+    this.#lastConnection += 1;
+    return this.#lastConnection;
   }
 
   clientClosed(connection: Connection): void {
@@ -305,7 +322,7 @@ export class Member {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#loop.stop();
-    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer?.cancel();
     for (const group of this.groups.values()) group.stop();
     this.#flushes.flush();
     this.#transport?.flush();
@@ -321,11 +338,19 @@ export class Member {
     this.#loop.wake();
   }
 
+  /** After a stall timers fire before the sockets are read: what to do about silence is decided after that. */
+  #armTick(): void {
+    const { clock, tuning } = this.options;
+    this.#timer = clock.after(tuning.tickMs, () => {
+      this.#armTick();
+      clock.defer(() => this.#tick());
+    });
+  }
+
   #tick(): void {
     if (this.#stopped) return;
     try {
-      const now = performance.now();
-      this.#disk.tick(now);
+      this.#disk.tick(this.options.clock.monotonicMs());
       for (const group of this.groups.values()) group.tick();
       for (const duties of this.#duties.values()) duties.tick(this.reluctant);
       this.#found();
@@ -358,7 +383,7 @@ export class Member {
     if (group.id === COORDINATION_GROUP) {
       group.onLedOutcome = (command, outcome, send) => {
         if (!outcome.ok || (command[0] !== Op.QueueDeclare && command[0] !== Op.QueueDelete)) return false;
-        this.#catalogue.hold(outcome.value[0] as number, performance.now(), send);
+        this.#catalogue.hold(outcome.value[0] as number, this.options.clock.monotonicMs(), send);
         return true;
       };
     }

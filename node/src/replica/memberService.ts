@@ -207,15 +207,16 @@ export class MemberService implements MemberPort {
 
 /** Tries again what certainly did not happen, while an election is going on. */
 async function retrying<T>(member: Member, attempt: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-  const deadline = performance.now() + RETRY_FOR_MS;
+  const { clock } = member.options;
+  const deadline = clock.monotonicMs() + RETRY_FOR_MS;
   for (;;) {
     try {
       return await attempt();
     } catch (error) {
       const passing =
         error instanceof MemberError && (error.code === 'NOT_LEADER' || error.code === 'UNAVAILABLE');
-      if (!passing || member.stopped || signal?.aborted || performance.now() > deadline) throw error;
-      await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
+      if (!passing || member.stopped || signal?.aborted || clock.monotonicMs() > deadline) throw error;
+      await new Promise<void>((resolve) => clock.after(RETRY_PAUSE_MS, resolve));
     }
   }
 }

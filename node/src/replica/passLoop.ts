@@ -5,6 +5,8 @@ import type { AfterPersist, Group } from './group.ts';
 export interface PassLoopOptions {
   readonly groups: ReadonlyMap<GroupId, Group>;
   readonly wal: Wal;
+  /** Runs it at the end of this turn of the event loop. */
+  readonly defer: (run: () => void) => void;
   /** Work that follows from what was applied. */
   readonly afterApply: () => void;
   /** Everything queued for clients and peers leaves: one write each. */
@@ -31,14 +33,14 @@ export class PassLoop {
   wake(): void {
     if (this.#asked || this.#stopped) return;
     this.#asked = true;
-    setImmediate(() => this.#pass());
+    this.#options.defer(this.#pass);
   }
 
   stop(): void {
     this.#stopped = true;
   }
 
-  #pass(): void {
+  readonly #pass = (): void => {
     this.#asked = false;
     if (this.#stopped) return;
     const { groups, afterApply, flush, onError } = this.#options;
@@ -55,7 +57,7 @@ export class PassLoop {
     } catch (error) {
       onError(error);
     }
-  }
+  };
 
   #write(records: WalRecord[], after: AfterPersist[]): void {
     this.#writing.push(after);

@@ -16,6 +16,10 @@ export interface PeerMessagesContext {
   readonly book: PeerBook;
   readonly clock: ClusterClock;
   readonly flushes: FlushSet;
+  /** Monotonic milliseconds. */
+  nowMs(): number;
+  wallMs(): number;
+  nextConnectionId(): number;
   readonly logger: Logger;
   clusterId(): string | null;
   freeBytes(): number;
@@ -43,7 +47,11 @@ export class PeerMessages implements TransportHandler {
 
   constructor(context: PeerMessagesContext) {
     this.#context = context;
-    this.#remotes = new RemoteConnections(context.flushes, (to, message) => context.send(to, message));
+    this.#remotes = new RemoteConnections(
+      context.flushes,
+      (to, message) => context.send(to, message),
+      () => context.nextConnectionId(),
+    );
   }
 
   // ---- passing clients' requests on --------------------------------------------------------------------
@@ -84,7 +92,7 @@ export class PeerMessages implements TransportHandler {
 
   vitals(): Vitals {
     return {
-      wallMs: Date.now(),
+      wallMs: this.#context.wallMs(),
       freeBytes: this.#context.freeBytes(),
       reluctant: this.#context.reluctant(),
     };
@@ -100,7 +108,7 @@ export class PeerMessages implements TransportHandler {
 
   onVitals(from: MemberId, vitals: Vitals): void {
     this.#context.book.setVitals(from, vitals);
-    this.#context.clock.observe(from, vitals.wallMs, performance.now());
+    this.#context.clock.observe(from, vitals.wallMs, this.#context.nowMs());
   }
 
   onHello(peer: Peer, listeners: Listeners): void {

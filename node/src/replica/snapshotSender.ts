@@ -100,13 +100,12 @@ export class SnapshotSender {
   /** Resolves when `ready` holds; rejects when the transfer failed or nothing moved for `STALLED_MS`. */
   async #until(transfer: Transfer, ready: () => boolean): Promise<void> {
     while (!transfer.failed && !ready()) {
-      let timer: NodeJS.Timeout | undefined;
-      const moved = await new Promise<boolean>((resolve) => {
-        transfer.moved = () => resolve(true);
-        timer = setTimeout(() => resolve(false), STALLED_MS);
-      });
-      clearTimeout(timer);
-      if (!moved) throw new Error(`nothing was acknowledged for ${STALLED_MS} ms`);
+      const moved = Promise.withResolvers<boolean>();
+      transfer.moved = () => moved.resolve(true);
+      const timer = this.#context.after(STALLED_MS, () => moved.resolve(false));
+      const inTime = await moved.promise;
+      timer.cancel();
+      if (!inTime) throw new Error(`nothing was acknowledged for ${STALLED_MS} ms`);
     }
     if (transfer.failed) throw new Error('the transfer was broken off');
   }

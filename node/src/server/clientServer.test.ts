@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { systemClock } from '@synccluster/client/clock';
 import { type LogIndex, PROTOCOL_MAGIC, PROTOCOL_VERSION, ReplyKind } from '@synccluster/client/protocol';
 import { FrameDecoder, FrameWriter, unpack } from '@synccluster/client/wire';
 import { pino } from 'pino';
@@ -23,7 +24,10 @@ function memberOfLargeAnswers() {
   const seen = { taken: 0, closed: 0, failed: [] as unknown[] };
   const flushes = new FlushSet();
   let woken = false;
+  let connections = 0;
   const member = {
+    options: { clock: systemClock },
+    nextConnectionId: () => ++connections,
     router: {
       take(connection: Connection, payload: Uint8Array) {
         const request = unpack(payload) as readonly number[];

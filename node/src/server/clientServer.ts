@@ -1,4 +1,5 @@
-import { createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
+import type { Clock, Timer } from '@synccluster/client/clock';
 import {
   LIMITS,
   PROTOCOL_MAGIC,
@@ -10,7 +11,7 @@ import {
 import { FrameDecoder, FrameWriter, unpack } from '@synccluster/client/wire';
 import type { Logger } from 'pino';
 import { isInvariant } from '../errors.ts';
-import { appendReply, type Connection, nextConnectionId } from '../replica/connection.ts';
+import { appendReply, type Connection } from '../replica/connection.ts';
 import type { Member } from '../replica/member.ts';
 
 /** Replies that a client does not read: above it this member stops reading its requests. */
@@ -22,6 +23,22 @@ const CLOSE_MS = 1_000;
 const KEEP_ALIVE_MS = 30_000;
 
 const LISTEN = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+
+/** What a connection needs of its socket, so that a simulated one can stand in its place. */
+export interface ClientSocket {
+  readonly remoteAddress?: string | undefined;
+  /** Written, and not taken by the system yet. */
+  readonly writableLength: number;
+  on(event: 'data', listener: (chunk: Buffer) => void): unknown;
+  on(event: 'drain' | 'close', listener: () => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  write(bytes: Uint8Array): unknown;
+  pause(): unknown;
+  resume(): unknown;
+  destroy(): unknown;
+  /** Once all that was written is on its way. */
+  destroySoon(): void;
+}
 
 export interface ClientServer {
   readonly port: number;
@@ -63,25 +80,28 @@ export async function startClientServer(options: {
 
 /** One client's socket, from its hello to its end. */
 export class ClientConnection implements Connection {
-  readonly id = nextConnectionId();
+  readonly id: number;
   readonly forwarded = false;
   closed = false;
-  readonly #socket: Socket;
+  readonly #socket: ClientSocket;
   readonly #member: Member;
   readonly #writer = new FrameWriter(LIMITS.frameBytes);
   readonly #logger: Logger;
-  #timeout: NodeJS.Timeout;
+  readonly #clock: Clock;
+  #timeout: Timer;
   #greeted = false;
   /** Read, and not taken while the client does not read replies. */
   #waiting: Uint8Array[] = [];
   #dirty = false;
 
-  constructor(socket: Socket, member: Member, logger: Logger, onClose: () => void) {
+  constructor(socket: ClientSocket, member: Member, logger: Logger, onClose: () => void) {
+    this.id = member.nextConnectionId();
     this.#socket = socket;
     this.#member = member;
+    this.#clock = member.options.clock;
     this.#logger = logger;
     const decoder = new FrameDecoder({ maxBytes: LIMITS.frameBytes });
-    this.#timeout = setTimeout(() => socket.destroy(), HELLO_TIMEOUT_MS);
+    this.#timeout = this.#clock.after(HELLO_TIMEOUT_MS, () => socket.destroy());
     socket.on('data', (chunk) => {
       if (this.closed) return;
       this.#guard(() => {
@@ -92,7 +112,7 @@ export class ClientConnection implements Connection {
     socket.on('drain', () => this.#goOn());
     socket.on('error', () => {});
     socket.on('close', () => {
-      clearTimeout(this.#timeout);
+      this.#timeout.cancel();
       this.closed = true;
       this.#waiting = [];
       onClose();
@@ -118,14 +138,14 @@ export class ClientConnection implements Connection {
     this.#socket.write(this.#writer.take());
     if (this.#unread) this.#socket.pause();
     // A write that the system takes whole has no `drain` to come; in a turn of its own, so that others have theirs.
-    else if (this.#waiting.length > 0) setImmediate(() => this.#goOn());
+    else if (this.#waiting.length > 0) this.#clock.defer(() => this.#goOn());
   }
 
   end(): void {
     this.flush();
     this.closed = true;
-    clearTimeout(this.#timeout);
-    this.#timeout = setTimeout(() => this.#socket.destroy(), CLOSE_MS);
+    this.#timeout.cancel();
+    this.#timeout = this.#clock.after(CLOSE_MS, () => this.#socket.destroy());
     this.#socket.resume();
     this.#socket.destroySoon();
   }
@@ -185,7 +205,7 @@ export class ClientConnection implements Connection {
     }
     if (hello[2] !== PROTOCOL_VERSION)
       throw new TypeError(`protocol version ${String(hello[2])} is not spoken here`);
-    clearTimeout(this.#timeout);
+    this.#timeout.cancel();
     this.#greeted = true;
     this.#member.router.take(this, payload);
   }

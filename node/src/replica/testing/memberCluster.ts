@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { systemClock } from '@synccluster/client/clock';
 import {
   COORDINATION_GROUP,
   type Command,
@@ -66,6 +67,7 @@ export class MemberCluster {
       diskMarginBytes: 0,
       logger: pino({ level: 'silent' }),
       storage,
+      clock: systemClock,
       onFatal,
     });
     await member.open();

@@ -1,10 +1,13 @@
 import { type Reply, ReplyKind } from '@synccluster/client/protocol';
 import { FrameDecoder, unpack } from '@synccluster/client/wire';
-import { type Connection, nextConnectionId } from '../connection.ts';
+import type { Connection } from '../connection.ts';
+
+/** Above what any member counts itself. */
+let lastId = 1_000_000;
 
 /** A client's connection that notes what it is told. */
 export class Recorder implements Connection {
-  readonly id = nextConnectionId();
+  readonly id = ++lastId;
   readonly forwarded = false;
   closed = false;
   readonly replies: Reply[] = [];
