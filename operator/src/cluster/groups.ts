@@ -47,7 +47,20 @@ function leaderOf(statuses: readonly MemberStatus[], group: number): LeaderView 
     if (own?.role !== 'leader' || (best !== null && best.status.term >= own.term)) continue;
     best = { group, leaderId: status.memberId, leaderOrdinal: status.ordinal, status: own };
   }
-  return best;
+  return best === null ? null : { ...best, status: completed(best.status, statuses) };
+}
+
+/**
+ * A new leader counts every member as having nothing until it has answered. What a member says it has applied is
+ * durable there and agrees with the leader's log, so it has at least that.
+ */
+function completed(status: GroupStatus, statuses: readonly MemberStatus[]): GroupStatus {
+  const progress = status.progress.map((known) => {
+    const groups = statuses.find(({ memberId }) => memberId === known.id)?.groups;
+    const applied = groups?.find(({ group }) => group === status.group)?.applied ?? 0;
+    return applied > known.match ? { ...known, match: applied } : known;
+  });
+  return { ...status, progress };
 }
 
 function matchOf(view: LeaderView, memberId: number): { match: number; active: boolean } {

@@ -18,6 +18,8 @@ interface Row {
   as?: 'leader' | 'voter' | 'learner' | 'none';
   /** Entries behind the leader. */
   lag?: number;
+  /** The leaders are so new that this member has not answered them yet. */
+  unheard?: boolean;
   silent?: boolean;
   empty?: boolean;
   clusterId?: string | null;
@@ -79,16 +81,16 @@ function observe(world: World): ObservedCluster {
       membership: row.as === 'learner' || row.unaware ? 'learner' : row.as === 'none' ? 'none' : 'voter',
       term: 1,
       leader: leader?.id ?? 0,
-      commit: 1000,
-      applied: 1000,
-      lastIndex: 1000,
+      commit: 1000 - (row.lag ?? 0),
+      applied: 1000 - (row.lag ?? 0),
+      lastIndex: 1000 - (row.lag ?? 0),
       configuration,
       configurationCommitted: world.uncommitted !== true,
       progress:
         row === leader
           ? configured.map((other) => ({
               id: other.id,
-              match: 1000 - (other.lag ?? 0),
+              match: other.unheard === true ? 0 : 1000 - (other.lag ?? 0),
               active: !gone(other),
             }))
           : [],
@@ -419,6 +421,18 @@ describe('shrinking', () => {
       'begins with the one that is behind',
       { members: 3, rows: [...settledRows(3), { lag: 500 }, {}] },
       ['roster@7 103/3=removed'],
+      [],
+    ],
+    [
+      'takes no member for behind that a new leader has merely not heard yet',
+      { members: 3, rows: [...settledRows(3), { unheard: true }, {}] },
+      ['roster@7 103/3=removed 104/4=removed'],
+      [],
+    ],
+    [
+      'nor one that stays',
+      { members: 3, rows: [{ as: 'leader' }, { unheard: true }, {}, {}, {}] },
+      ['roster@7 103/3=removed 104/4=removed'],
       [],
     ],
     [

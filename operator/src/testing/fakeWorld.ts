@@ -229,15 +229,16 @@ export class FakeWorld {
       const voter = group.voters.some(({ id }) => id === memberId);
       const learner = group.learners.some(({ id }) => id === memberId);
       const leads = group.leader === memberId;
+      const index = 10_000 - (group.behind.get(memberId) ?? 0);
       return {
         group: group.group,
         role: leads ? 'leader' : 'follower',
         membership: voter ? 'voter' : learner ? 'learner' : 'none',
         term: group.term,
         leader: group.leader,
-        commit: 10_000,
-        applied: 10_000,
-        lastIndex: 10_000,
+        commit: index,
+        applied: index,
+        lastIndex: index,
         configuration: structuredClone({ voters: group.voters, learners: group.learners }),
         configurationCommitted: true,
         progress: leads
