@@ -174,6 +174,47 @@ describe('LeaderElection', () => {
     },
   );
 
+  it('takes over at most one retry later than the duration after the last renewal', async () => {
+    for (let phaseMs = 0; phaseMs < 2_400; phaseMs += 150) {
+      const [server, clock] = [new LeaseServer(), new VirtualClock()];
+      const a = candidate(server, clock, 'a');
+      await a.acquired;
+      await clock.advance(phaseMs);
+      const b = candidate(server, clock, 'b', { random: () => 0.999 });
+      await clock.advance(20_000 - phaseMs);
+      // Renewed at this very moment, for the last time.
+      a.client.fate = HANGS;
+      await clock.advance(17_400);
+      expect(b.election.leading, `looked first ${phaseMs} ms after the other led`).toBe(true);
+    }
+  });
+
+  it('takes a lease that nobody renews at the very end of the duration', async () => {
+    const [server, clock] = [new LeaseServer(), new VirtualClock()];
+    const a = candidate(server, clock, 'a');
+    await a.acquired;
+    a.client.fate = HANGS;
+    const b = candidate(server, clock, 'b', { random: () => 0.999 });
+    await clock.advance(14_999);
+    expect(b.election.leading).toBe(false);
+    // Rounded up to whole milliseconds.
+    await clock.advance(2);
+    expect(b.election.leading).toBe(true);
+  });
+
+  it('waits between attempts at a lease that ran out but cannot be read', async () => {
+    const [server, clock] = [new LeaseServer(), new VirtualClock()];
+    const a = candidate(server, clock, 'a');
+    await a.acquired;
+    a.client.fate = HANGS;
+    const b = candidate(server, clock, 'b');
+    await clock.advance(14_000);
+    b.client.fate = () => ({ delayMs: 0, lost: 'before' });
+    const { requests } = b.client;
+    await clock.advance(10_000);
+    expect(b.client.requests - requests).toBeLessThanOrEqual(6);
+  });
+
   it('waits the whole duration from when it first looked, whatever the lease says', async () => {
     const [server, clock] = [new LeaseServer(), new VirtualClock()];
     server.write({

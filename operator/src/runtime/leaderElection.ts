@@ -98,7 +98,7 @@ export class LeaderElection {
           complained = true;
         }
       }
-      await sleep(clock, this.#retryMs * (1 + 0.2 * random()), ended);
+      await sleep(clock, this.#untilNextTryMs(random()), ended);
     }
     return false;
   }
@@ -151,9 +151,23 @@ export class LeaderElection {
   }
 
   #ranOut(lease: Lease, nowMs: number): boolean {
+    return this.#leftMs(lease, nowMs) <= 0;
+  }
+
+  #leftMs(lease: Lease, nowMs: number): number {
     // One without a duration was not written by a leader that works: the own duration is as good as any.
     const seconds = lease.spec?.leaseDurationSeconds ?? this.#options.leaseDurationSeconds;
-    return nowMs - (this.#changedMs ?? nowMs) >= seconds * 1000;
+    return (this.#changedMs ?? nowMs) + seconds * 1000 - nowMs;
+  }
+
+  /**
+   * A retry, but not past the moment at which the lease runs out: so what is added to its duration is only how late
+   * the last renewal was seen, which is a retry at most, and not another retry on top.
+   */
+  #untilNextTryMs(random: number): number {
+    const retryMs = this.#retryMs * (1 + 0.2 * random);
+    const leftMs = this.#lease === null ? 0 : Math.ceil(this.#leftMs(this.#lease, this.#options.clock.now()));
+    return leftMs > 0 ? Math.min(retryMs, leftMs) : retryMs;
   }
 
   /** Until it is released or lost. */
