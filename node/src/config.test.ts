@@ -49,6 +49,7 @@ describe('loadConfig', () => {
       snapshotEntries: 100_000,
       snapshotBytes: 16 * 1024 * 1024,
       segmentBytes: 64 * 1024 * 1024,
+      clockSkewMs: 0,
       logLevel: 'info',
     } satisfies MemberConfig);
   });
@@ -65,6 +66,13 @@ describe('loadConfig', () => {
     expect([loaded.httpPort, loaded.adminPort, loaded.healthPort, loaded.peerPort]).toEqual([
       21, 12, 3, 7401,
     ]);
+  });
+
+  it('takes a clock that is skewed backwards', () => {
+    expect(loadConfig([...needed, '--clock-skew-ms=-3600000'], { HOSTNAME: 'db-0' }).clockSkewMs).toBe(
+      -3_600_000,
+    );
+    expect(refusal([...needed, '--clock-skew-ms', '1e9'])).toMatch(/clockSkewMs must be a whole number/);
   });
 
   it('takes the file name from the environment', () => {

@@ -14,6 +14,8 @@ import {
 } from './schema.ts';
 
 const MIB = 1024 * 1024;
+/** Ten years: as wrong as a clock without a battery. */
+const MAX_SKEW_MS = 10 * 366 * 86_400_000;
 const port = (use: string, value: number): Schema<number> =>
   withDefault(integer(`Port of the ${use} listener; 0 takes any free one`, 0, 65_535), value);
 
@@ -40,6 +42,10 @@ const FIELDS = object(
     segmentBytes: withDefault(
       integer('Size of a segment of the write-ahead log, in bytes', MIB, 4096 * MIB),
       64 * MIB,
+    ),
+    clockSkewMs: withDefault(
+      integer('For tests: how far to falsify this wall clock, in ms', -MAX_SKEW_MS, MAX_SKEW_MS),
+      0,
     ),
     logLevel: withDefault(
       oneOf('Lowest level that is logged', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),

@@ -62,6 +62,9 @@ async function main(): Promise<void> {
       'smaller segments, for the volume is small',
     );
   }
+  if (config.clockSkewMs !== 0) {
+    logger.warn({ clockSkewMs: config.clockSkewMs }, 'the wall clock is falsified, for a test');
+  }
   const storage = await openStorage(config.dataDir, {
     segmentBytes,
     reserveBytes: segmentBytes,
@@ -84,7 +87,7 @@ async function main(): Promise<void> {
     diskMarginBytes: 2 * segmentBytes,
     logger,
     storage,
-    clock: systemClock,
+    clock: { ...systemClock, wallMs: () => systemClock.wallMs() + config.clockSkewMs },
     onFatal: die,
   });
   await member.open();
