@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { ROOT } from '../images/build.ts';
+import { defaultOptions, ROOT } from '../images/build.ts';
 import { waitUntil } from '../rig/condition.ts';
 import type { CallAnswers, WriterCounts, WriterResult } from './client/answers.ts';
 import type { Namespace } from './kubernetes.ts';
@@ -11,7 +11,15 @@ const SOURCES = join(ROOT, 'e2e/suite/client');
 /** Below the packages of the image, so that the program finds the client library. */
 const PLACE = '/opt/synccluster/e2e';
 
-function manifest(image: string): unknown {
+/** That of the benchmark has the client library. */
+export function clientImage(): string {
+  const { repository, tag, products } = defaultOptions();
+  const bench = products.find(({ name }) => name === 'bench');
+  if (bench === undefined) throw new Error('there is no image with the client library');
+  return `${repository}/${bench.name}:${tag}`;
+}
+
+function manifest(image: string, node: string | undefined): unknown {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -19,6 +27,7 @@ function manifest(image: string): unknown {
     spec: {
       terminationGracePeriodSeconds: 0,
       automountServiceAccountToken: false,
+      ...(node === undefined ? {} : { nodeName: node }),
       securityContext: {
         runAsNonRoot: true,
         runAsUser: 65532,
@@ -52,12 +61,21 @@ export class ClientPod {
     this.#cluster = cluster;
   }
 
-  /** `image` has the client library: that of the benchmark. */
-  static async start(namespace: Namespace, cluster: string, image: string): Promise<ClientPod> {
+  /** On a certain node, or wherever there is room. */
+  static async start(
+    namespace: Namespace,
+    cluster: string,
+    image = clientImage(),
+    node?: string,
+  ): Promise<ClientPod> {
     await namespace.kubectl(['create', 'configmap', POD, `--from-file=${SOURCES}`]);
-    await namespace.kubectl(['apply', '--filename', '-'], JSON.stringify(manifest(image)));
+    await namespace.kubectl(['apply', '--filename', '-'], JSON.stringify(manifest(image, node)));
     await namespace.kubectl(['wait', '--for=condition=Ready', '--timeout=2m', `pod/${POD}`]);
     return new ClientPod(namespace, cluster);
+  }
+
+  async remove(): Promise<void> {
+    await this.#namespace.kubectl(['delete', `pod/${POD}`, `configmap/${POD}`, '--timeout=1m']);
   }
 
   use(): Promise<CallAnswers['use']> {
@@ -66,9 +84,22 @@ export class ClientPod {
   recall(): Promise<CallAnswers['recall']> {
     return this.#call('recall', [`${this.#cluster}:7400`]);
   }
+  /** Leaves messages, entries and a lock that was held behind. */
+  leave(): Promise<CallAnswers['leave']> {
+    return this.#call('leave', [`${this.#cluster}:7400`]);
+  }
+  /** What is there of what was left; it stays there. */
+  find(): Promise<CallAnswers['find']> {
+    return this.#call('find', [`${this.#cluster}:7400`]);
+  }
   /** Every group as its leader among the first `members` has it. */
   groups(members: number): Promise<CallAnswers['groups']> {
     return this.#call('groups', [`${this.#cluster}-peers.${this.#namespace.name}.svc`, String(members)]);
+  }
+
+  /** What the volumes of the first `members` hold, as those say themselves. */
+  volumes(members: number): Promise<CallAnswers['volumes']> {
+    return this.#call('volumes', [`${this.#cluster}-peers.${this.#namespace.name}.svc`, String(members)]);
   }
 
   startWriter(): RemoteWriter {

@@ -4,6 +4,7 @@ import type { Report } from '../rig/progress.ts';
 import type { ClientPod } from './clientPod.ts';
 import {
   type ClusterObject,
+  type Condition,
   conditionOf,
   isReady,
   type ListedObject,
@@ -14,7 +15,8 @@ import {
 /** By its full name: `sc` is a StorageClass to kubectl. */
 export const DEMO = 'syncclusters.synccluster.io/demo';
 export const SETTLE = { timeoutMs: 240_000, intervalMs: 300 };
-const MEMBERS = 'app.kubernetes.io/instance=demo,app.kubernetes.io/component=member';
+/** Selects the pods of its members. */
+export const MEMBERS = 'app.kubernetes.io/instance=demo,app.kubernetes.io/component=member';
 
 const names = (objects: readonly ListedObject[]): string[] =>
   objects.map(({ metadata }) => metadata.name).sort();
@@ -64,10 +66,42 @@ export class Demo {
     );
   }
 
+  /** Waits until a condition tells this, as True or False, and gives its message. */
+  async tells(type: string, status: 'True' | 'False', reason: string, timeoutMs = 60_000): Promise<string> {
+    let last: Condition | undefined;
+    await waitUntil(
+      `${type}=${status}, reason ${reason}`,
+      async () => {
+        last = conditionOf(await this.#space.get<ClusterObject>(DEMO), type);
+        return last?.status === status && last.reason === reason;
+      },
+      { timeoutMs, intervalMs: 300 },
+    ).catch((error: unknown) => {
+      throw new Error(`${type} is ${last?.status}, ${last?.reason}: ${last?.message}`, { cause: error });
+    });
+    this.#report(`${type}=${status}, ${reason}: ${last?.message}`);
+    return last?.message ?? '';
+  }
+
+  /** The row that `kubectl get` prints of it. */
+  async printed(): Promise<Record<string, string>> {
+    const printed = await this.#space.printed(DEMO);
+    this.#report(
+      Object.entries(printed)
+        .map(([head, cell]) => `${head}=${cell}`)
+        .join(' '),
+    );
+    return printed;
+  }
+
+  pods(): Promise<PodObject[]> {
+    return this.#space.list<PodObject>('pods', MEMBERS);
+  }
+
   /** What `kubectl get` prints, against pods and what the members themselves answer. */
   async check(members: number): Promise<void> {
     await this.settled(members);
-    const pods = await this.#space.list<PodObject>('pods', MEMBERS);
+    const pods = await this.pods();
     expect(names(pods)).toEqual(ordinals(members).map((ordinal) => `demo-${ordinal}`));
     expect(pods.filter(isReady)).toHaveLength(members);
 
@@ -77,12 +111,7 @@ export class Demo {
       expect(voters).toEqual(ordinals(members));
       expect(learners).toEqual([]);
     }
-    const printed = await this.#space.printed(DEMO);
-    this.#report(
-      Object.entries(printed)
-        .map(([head, cell]) => `${head}=${cell}`)
-        .join(' '),
-    );
+    const printed = await this.printed();
     expect(printed).toMatchObject({
       NAME: 'demo',
       MEMBERS: String(members),

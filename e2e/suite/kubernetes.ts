@@ -21,6 +21,7 @@ export interface Condition {
 export interface PodObject extends ListedObject {
   readonly spec: { readonly nodeName?: string };
   readonly status: {
+    readonly phase?: string;
     readonly conditions?: readonly Condition[];
     readonly containerStatuses?: readonly { readonly containerID?: string; readonly restartCount: number }[];
   };
@@ -30,7 +31,14 @@ export interface ClusterObject extends ListedObject {
     readonly observedGeneration?: number;
     readonly replicas?: number;
     readonly readyReplicas?: number;
+    readonly clusterId?: string;
     readonly leader?: string;
+    readonly memberStatuses?: readonly {
+      readonly podName: string;
+      readonly role: string;
+      readonly ready: string;
+      readonly message?: string;
+    }[];
     readonly conditions?: readonly Condition[];
   };
 }

@@ -5,6 +5,17 @@ export interface GroupTruth {
   readonly voters: readonly number[];
   readonly learners: readonly number[];
 }
+/** What a member says of its volume. */
+export interface VolumeTruth {
+  readonly clusterId: string | null;
+  readonly empty: boolean;
+}
+/** How much is there, and the fencing token of a lock granted just now. */
+export interface Left {
+  readonly messages: number;
+  readonly entries: number;
+  readonly token: number;
+}
 export interface WriterCounts {
   readonly messages: number;
   readonly puts: number;
@@ -31,6 +42,9 @@ export interface CallAnswers {
     readonly missed: boolean;
   };
   readonly recall: { readonly token: number; readonly greeting: string | null };
+  readonly leave: Left;
+  readonly find: Left;
   readonly groups: readonly GroupTruth[];
+  readonly volumes: readonly VolumeTruth[];
 }
 export type Call = keyof CallAnswers | 'write';

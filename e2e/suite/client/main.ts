@@ -1,7 +1,8 @@
 // Runs in a pod beside the cluster: `main.ts CALL ENDPOINT [NUMBER]`. Answers are lines of JSON on standard output.
 import { createInterface } from 'node:readline';
 import { type Client, connect } from '@synccluster/client';
-import type { Call, CallAnswers, GroupTruth, WriterResult } from './answers.ts';
+import type { Call, CallAnswers, GroupTruth, VolumeTruth, WriterResult } from './answers.ts';
+import { find, leave } from './left.ts';
 import { Writer } from './writer.ts';
 
 const MESSAGES = 300;
@@ -51,15 +52,28 @@ async function recall(client: Client): Promise<CallAnswers['recall']> {
   return { token: lock.token, greeting: entry === null ? null : Buffer.from(entry.value).toString() };
 }
 
+async function askMember(peers: string, ordinal: number, call: string): Promise<unknown> {
+  const cluster = peers.split('-peers.')[0] ?? '';
+  const url = `http://${cluster}-${ordinal}.${peers}:${ADMIN_PORT}/admin/v1/${call}`;
+  const answer = await fetch(url, { signal: AbortSignal.timeout(5_000) });
+  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
+  return await answer.json();
+}
+
+async function volumes(peers: string, count: number): Promise<CallAnswers['volumes']> {
+  const found: VolumeTruth[] = [];
+  for (let ordinal = 0; ordinal < count; ordinal++) {
+    const { clusterId, empty } = (await askMember(peers, ordinal, 'identity')) as VolumeTruth;
+    found.push({ clusterId, empty });
+  }
+  return found;
+}
+
 /** What the members themselves say: per group, from its leader. */
 async function groups(peers: string, count: number): Promise<CallAnswers['groups']> {
-  const cluster = peers.split('-peers.')[0] ?? '';
   const found: GroupTruth[] = [];
   for (let ordinal = 0; ordinal < count; ordinal++) {
-    const url = `http://${cluster}-${ordinal}.${peers}:${ADMIN_PORT}/admin/v1/status`;
-    const answer = await fetch(url, { signal: AbortSignal.timeout(5_000) });
-    if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
-    const status = (await answer.json()) as {
+    const status = (await askMember(peers, ordinal, 'status')) as {
       groups: {
         group: number;
         role: string;
@@ -110,10 +124,14 @@ const [call, address, number] = process.argv.slice(2) as [Call | undefined, stri
 if (address === undefined) throw new Error('an address is needed');
 if (call === 'groups') {
   say(await groups(address, Number(number)));
+} else if (call === 'volumes') {
+  say(await volumes(address, Number(number)));
 } else {
   const client = await connect({ endpoints: [address], label: 'e2e', requestTimeoutMs: 30_000 });
   if (call === 'use') say(await use(client));
   else if (call === 'recall') say(await recall(client));
+  else if (call === 'leave') say(await leave(client));
+  else if (call === 'find') say(await find(client));
   else if (call === 'write') await write(client);
   else throw new Error(`no call ${call}`);
   await client.close();
