@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ROOT } from '../images/build.ts';
@@ -17,7 +17,9 @@ import { ACCESS_VARIABLE, type SuiteAccess } from './access.ts';
 const HELP = `Tests SyncCluster on a real Kubernetes: the chart installed, the sample scaled, its leader killed under load,
 benchmarked and deleted.
 
-Usage: npm run e2e [-- OPTIONS]
+Usage: npm run e2e [-- OPTIONS FILE…]
+
+FILE is a part of the name of one of e2e/suite/*.e2e.ts, such as "volumes"; none given: all of them.
 
 On the cluster that KUBECONFIG names, if it is set: then kubectl and helm have to be on the PATH, and the cluster has to
 get the images of "npm run images"; namespaces that begin with synccluster-e2e are the tests' own there, and the chart's
@@ -51,9 +53,10 @@ async function namedCluster(kubeconfig: string): Promise<ClusterAccess> {
   return { kubeconfig, kubectl: 'kubectl', helm: 'helm' };
 }
 
-function runTests(access: SuiteAccess): Promise<number> {
+function runTests(access: SuiteAccess, files: readonly string[]): Promise<number> {
   const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
-  const child = spawn(process.execPath, [vitest, 'run', '--config', join(ROOT, 'e2e/vitest.config.ts')], {
+  const config = join(ROOT, 'e2e/vitest.config.ts');
+  const child = spawn(process.execPath, [vitest, 'run', '--config', config, ...files], {
     cwd: ROOT,
     env: { ...process.env, [ACCESS_VARIABLE]: JSON.stringify(access) },
     stdio: 'inherit',
@@ -65,11 +68,19 @@ function runTests(access: SuiteAccess): Promise<number> {
   });
 }
 
+function checkFile(part: string): void {
+  const all = readdirSync(import.meta.dirname).flatMap((name) => /^(\w+)\.e2e\.ts$/.exec(name)?.[1] ?? []);
+  if (!all.some((name) => name.includes(part)))
+    throw new Error(`no tests are named ${part}; there are ${all.join(', ')}`);
+}
+
 async function main(): Promise<number> {
   let keep: boolean;
   let ifPossible: boolean;
+  let files: readonly string[];
   try {
-    const { values } = parseArgs({
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
       options: {
         keep: { type: 'boolean', default: false },
         'if-possible': { type: 'boolean', default: false },
@@ -81,6 +92,8 @@ async function main(): Promise<number> {
       return 0;
     }
     keep = values.keep;
+    files = positionals;
+    files.forEach(checkFile);
     ifPossible = values['if-possible'];
   } catch (error) {
     process.stderr.write(
@@ -101,7 +114,7 @@ async function main(): Promise<number> {
   try {
     const runBegan = new Date().toISOString();
     const access = isRig ? await rigCluster(report) : await namedCluster(kubeconfig);
-    code = await runTests({ ...access, isRig, runBegan });
+    code = await runTests({ ...access, isRig, runBegan }, files);
     if (code !== 0 && !interrupted) {
       const evidence = await collectEvidence(access.kubectl, access.kubeconfig);
       report(`failed: logs, events and objects are in ${evidence}`);
