@@ -1,4 +1,3 @@
-import { createServer } from 'node:net';
 import type { Clock, Timer } from '@synccluster/client/clock';
 import {
   LIMITS,
@@ -13,6 +12,7 @@ import type { Logger } from 'pino';
 import { isInvariant } from '../errors.ts';
 import { appendReply, type Connection } from '../replica/connection.ts';
 import type { Member } from '../replica/member.ts';
+import { type Network, type StreamSocket, tcpNetwork } from '../transport/network.ts';
 
 /** Replies that a client does not read: above it this member stops reading its requests. */
 const UNREAD_BYTES = 4 * 1024 * 1024;
@@ -21,24 +21,6 @@ const HELLO_TIMEOUT_MS = 5_000;
 const CLOSE_MS = 1_000;
 /** After this much silence the system asks whether the other end still exists. */
 const KEEP_ALIVE_MS = 30_000;
-
-const LISTEN = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
-
-/** What a connection needs of its socket, so that a simulated one can stand in its place. */
-export interface ClientSocket {
-  readonly remoteAddress?: string | undefined;
-  /** Written, and not taken by the system yet. */
-  readonly writableLength: number;
-  on(event: 'data', listener: (chunk: Buffer) => void): unknown;
-  on(event: 'drain' | 'close', listener: () => void): unknown;
-  on(event: 'error', listener: (error: Error) => void): unknown;
-  write(bytes: Uint8Array): unknown;
-  pause(): unknown;
-  resume(): unknown;
-  destroy(): unknown;
-  /** Once all that was written is on its way. */
-  destroySoon(): void;
-}
 
 export interface ClientServer {
   readonly port: number;
@@ -52,26 +34,20 @@ export async function startClientServer(options: {
   readonly port: number;
   readonly member: Member;
   readonly logger: Logger;
+  /** @default TCP */
+  readonly network?: Network;
 }): Promise<ClientServer> {
-  const { member, logger } = options;
+  const { host, port, member, logger, network = tcpNetwork } = options;
   const open = new Set<ClientConnection>();
-  const server = createServer(LISTEN, (socket) => {
+  const listener = await network.listen({ host, port, keepAliveMs: KEEP_ALIVE_MS }, (socket) => {
     const connection = new ClientConnection(socket, member, logger, () => open.delete(connection));
     open.add(connection);
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, options.host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-  const address = server.address();
   return {
-    port: typeof address === 'object' && address !== null ? address.port : options.port,
+    port: listener.port,
     connections: () => open.size,
     async close() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const closed = listener.close();
       for (const connection of open) connection.end();
       await closed;
     },
@@ -83,7 +59,7 @@ export class ClientConnection implements Connection {
   readonly id: number;
   readonly forwarded = false;
   closed = false;
-  readonly #socket: ClientSocket;
+  readonly #socket: StreamSocket;
   readonly #member: Member;
   readonly #writer = new FrameWriter(LIMITS.frameBytes);
   readonly #logger: Logger;
@@ -94,7 +70,7 @@ export class ClientConnection implements Connection {
   #waiting: Uint8Array[] = [];
   #dirty = false;
 
-  constructor(socket: ClientSocket, member: Member, logger: Logger, onClose: () => void) {
+  constructor(socket: StreamSocket, member: Member, logger: Logger, onClose: () => void) {
     this.id = member.nextConnectionId();
     this.#socket = socket;
     this.#member = member;

@@ -1,8 +1,9 @@
-import { createServer, connect as netConnect, type Server, type Socket } from 'node:net';
+import { type Clock, systemClock, type Timer } from '@synccluster/client/clock';
 import { LIMITS, type MemberId, PROTOCOL_MAGIC, PROTOCOL_VERSION } from '@synccluster/client/protocol';
 import { FrameDecoder, FrameWriter, unpack } from '@synccluster/client/wire';
 import type { Logger } from 'pino';
 import { MemberError } from '../errors.ts';
+import { type Network, type StreamSocket, tcpNetwork } from './network.ts';
 import {
   decodePeerFrame,
   encodeHello,
@@ -21,7 +22,11 @@ export interface TcpTransportOptions {
   readonly address: (peer: Peer) => { host: string; port: number };
   readonly resolve: Resolver;
   readonly logger: Logger;
+  /** @default TCP */
+  readonly network?: Network;
+  readonly clock?: Clock;
 }
+type Compiled = Required<TcpTransportOptions>;
 
 /** A log entry of the largest command, its neighbours in the batch, and headers. */
 const PEER_FRAME_BYTES = 4 * LIMITS.frameBytes;
@@ -39,27 +44,35 @@ const RECONNECT_LAST_MS = 1_000;
 
 /** Peers over TCP: each member dials every other and sends on the link it dialled. */
 export async function startTcpTransport(
-  options: TcpTransportOptions,
+  given: TcpTransportOptions,
   handler: TransportHandler,
 ): Promise<Transport & { readonly port: number }> {
+  const options: Compiled = { network: tcpNetwork, clock: systemClock, ...given };
+  const { clock, network, host, port } = options;
   const links = new Map<MemberId, Link>();
-  const incoming = new Incoming(options.logger, handler);
-  const server = createServer({ noDelay: true }, (socket) => incoming.accept(socket));
-  await listen(server, options.host, options.port);
-  const bound = server.address();
-  // After a stall timers fire before the sockets are read: who was silent is judged after that.
-  const beat = setInterval(
-    () =>
-      setImmediate(() => {
-        const silentSinceMs = performance.now() - SILENT_MS;
-        incoming.dropSilent(silentSinceMs);
-        for (const [id, link] of links) link.beat(incoming.heardMs(id), silentSinceMs);
-      }),
-    BEAT_MS,
+  const incoming = new Incoming(options, handler);
+  const listener = await network.listen({ host, port, keepAliveMs: null }, (socket) =>
+    incoming.accept(socket),
   );
+  // After a stall timers fire before the sockets are read: who was silent is judged after that.
+  const beat = (): void => {
+    if (closed) return;
+    const silentSinceMs = clock.monotonicMs() - SILENT_MS;
+    incoming.dropSilent(silentSinceMs);
+    for (const [id, link] of links) link.beat(incoming.heardMs(id), silentSinceMs);
+  };
+  let closed = false;
+  let timer: Timer;
+  const arm = (): void => {
+    timer = clock.after(BEAT_MS, () => {
+      arm();
+      clock.defer(beat);
+    });
+  };
+  arm();
 
   return {
-    port: typeof bound === 'object' && bound !== null ? bound.port : options.port,
+    port: listener.port,
     setPeers(peers) {
       const wanted = new Set(peers.map((p) => p.id));
       for (const [id, link] of links) {
@@ -87,41 +100,32 @@ export async function startTcpTransport(
       return links.get(peer)?.up === true && incoming.has(peer);
     },
     async close() {
-      clearInterval(beat);
+      closed = true;
+      timer.cancel();
       for (const link of links.values()) link.close();
       links.clear();
       incoming.close();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await listener.close();
     },
   };
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }
 
 /** The sending link to one peer: dials again for ever, with growing pauses, until closed. */
 class Link {
   readonly peer: Peer;
-  readonly #options: TcpTransportOptions;
+  readonly #options: Compiled;
   readonly #handler: TransportHandler;
-  #socket: Socket | null = null;
+  #socket: StreamSocket | null = null;
   #writer = new FrameWriter(PEER_FRAME_BYTES);
   #up = false;
   #upSinceMs = 0;
   #wroteMs = 0;
   #closed = false;
   #pauseMs = RECONNECT_FIRST_MS;
-  #timer: NodeJS.Timeout | null = null;
+  #timer: Timer | null = null;
   #lastProblem = '';
 
-  constructor(peer: Peer, options: TcpTransportOptions, handler: TransportHandler) {
+  constructor(peer: Peer, options: Compiled, handler: TransportHandler) {
     this.peer = peer;
     this.#options = options;
     this.#handler = handler;
@@ -147,7 +151,7 @@ class Link {
   flush(): void {
     if (this.#writer.length === 0 || this.#socket === null) return;
     this.#socket.write(this.#writer.take());
-    this.#wroteMs = performance.now();
+    this.#wroteMs = this.#options.clock.monotonicMs();
   }
 
   /** `heardMs`: when the peer's own link brought something last. */
@@ -157,18 +161,19 @@ class Link {
       this.#socket?.destroy(new Error('nothing was heard of it'));
       return;
     }
-    if (performance.now() - this.#wroteMs < BEAT_MS / 2) return;
+    if (this.#options.clock.monotonicMs() - this.#wroteMs < BEAT_MS / 2) return;
     this.#writer.appendValue(encodeVitals(this.#handler.vitals()));
     this.flush();
   }
 
   close(): void {
     this.#closed = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#drop('closed');
   }
 
   async #dial(): Promise<void> {
+    const { network, clock } = this.#options;
     const { host, port } = this.#options.address(this.peer);
     const self = this.#handler.identity();
     if (self.clusterId === null) return this.#later('not admitted yet');
@@ -180,10 +185,10 @@ class Link {
       return this.#later(`cannot resolve ${host}: ${String(error)}`);
     }
     if (this.#closed) return;
-    const socket = netConnect({ host: address, port, noDelay: true });
+    const socket = network.connect(address, port);
     this.#socket = socket;
     const decoder = new FrameDecoder({ maxBytes: LIMITS.frameBytes });
-    const timeout = setTimeout(() => socket.destroy(new Error('no hello in time')), HELLO_TIMEOUT_MS);
+    const timeout = clock.after(HELLO_TIMEOUT_MS, () => socket.destroy(new Error('no hello in time')));
     let problem = 'connection closed';
     socket.on('connect', () => {
       const writer = new FrameWriter(LIMITS.frameBytes);
@@ -211,7 +216,7 @@ class Link {
             socket.destroy();
             return;
           }
-          clearTimeout(timeout);
+          timeout.cancel();
           this.#handler.onHello(this.peer, input.reply.listeners);
           this.#established(socket);
         }
@@ -224,19 +229,19 @@ class Link {
       problem = error.message;
     });
     socket.on('close', () => {
-      clearTimeout(timeout);
+      timeout.cancel();
       if (this.#socket !== socket) return;
       this.#drop(problem);
       if (!this.#closed) this.#later(problem);
     });
   }
 
-  #established(socket: Socket): void {
+  #established(socket: StreamSocket): void {
     if (this.#up || this.#socket !== socket) return;
     this.#pauseMs = RECONNECT_FIRST_MS;
     this.#lastProblem = '';
     this.#up = true;
-    this.#upSinceMs = performance.now();
+    this.#upSinceMs = this.#options.clock.monotonicMs();
     this.#options.logger.debug({ peer: this.peer.id, ordinal: this.peer.ordinal }, 'peer link up');
     this.#handler.onLink(this.peer.id, true);
   }
@@ -261,7 +266,7 @@ class Link {
       this.#lastProblem = problem;
     }
     if (this.#closed) return;
-    this.#timer = setTimeout(() => void this.#dial(), this.#pauseMs);
+    this.#timer = this.#options.clock.after(this.#pauseMs, () => void this.#dial());
     this.#pauseMs = Math.min(RECONNECT_LAST_MS, this.#pauseMs * 2);
   }
 }
@@ -269,12 +274,14 @@ class Link {
 /** The links that peers dialled to this member: hello first, then messages. Whatever is wrong closes only the link. */
 class Incoming {
   readonly #logger: Logger;
+  readonly #clock: Clock;
   readonly #handler: TransportHandler;
-  readonly #sockets = new Set<Socket>();
-  readonly #callers = new Map<MemberId, { readonly socket: Socket; heardMs: number }>();
+  readonly #sockets = new Set<StreamSocket>();
+  readonly #callers = new Map<MemberId, { readonly socket: StreamSocket; heardMs: number }>();
 
-  constructor(logger: Logger, handler: TransportHandler) {
+  constructor({ logger, clock }: Compiled, handler: TransportHandler) {
     this.#logger = logger;
+    this.#clock = clock;
     this.#handler = handler;
   }
 
@@ -295,13 +302,13 @@ class Incoming {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  accept(socket: Socket): void {
+  accept(socket: StreamSocket): void {
     this.#sockets.add(socket);
     const decoder = new FrameDecoder({ maxBytes: PEER_FRAME_BYTES });
     let from: MemberId | null = null;
     let greeting = false;
     const held: Uint8Array[] = [];
-    const timeout = setTimeout(() => socket.destroy(), HELLO_TIMEOUT_MS);
+    const timeout = this.#clock.after(HELLO_TIMEOUT_MS, () => socket.destroy());
 
     const greet = async (hello: PeerHello): Promise<void> => {
       greeting = true;
@@ -319,7 +326,7 @@ class Incoming {
         socket.end(writer.take());
         return;
       }
-      clearTimeout(timeout);
+      timeout.cancel();
       from = hello.from;
       this.#greeted(from, socket);
       this.#handler.onHello({ id: from, ordinal: hello.fromOrdinal } as Peer, hello.listeners);
@@ -353,7 +360,7 @@ class Incoming {
 
     socket.on('data', (chunk) => {
       const caller = from === null ? undefined : this.#callers.get(from);
-      if (caller?.socket === socket) caller.heardMs = performance.now();
+      if (caller?.socket === socket) caller.heardMs = this.#clock.monotonicMs();
       try {
         for (const payload of decoder.push(chunk)) take(payload);
       } catch (error) {
@@ -364,7 +371,7 @@ class Incoming {
     });
     socket.on('error', () => {});
     socket.on('close', () => {
-      clearTimeout(timeout);
+      timeout.cancel();
       this.#sockets.delete(socket);
       if (from === null || this.#callers.get(from)?.socket !== socket) return;
       this.#callers.delete(from);
@@ -373,9 +380,9 @@ class Incoming {
   }
 
   /** A peer has one link at a time: a new one ends what is left of the last. */
-  #greeted(from: MemberId, socket: Socket): void {
+  #greeted(from: MemberId, socket: StreamSocket): void {
     const before = this.#callers.get(from);
-    this.#callers.set(from, { socket, heardMs: performance.now() });
+    this.#callers.set(from, { socket, heardMs: this.#clock.monotonicMs() });
     if (before === undefined) return;
     before.socket.destroy();
     this.#handler.onCallerLost(from);
