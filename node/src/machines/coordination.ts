@@ -114,6 +114,8 @@ export class CoordinationMachine extends ReplicatedMachine {
         return this.#cluster.genesis(command[5], command[6], command[7], command[8]);
       case Op.RosterChange:
         return this.#cluster.change(command[5], command[6]);
+      case Op.Recover:
+        return this.#cluster.recover(command[5], command[6], command[7]);
       default:
         return this.unsupported(command);
     }

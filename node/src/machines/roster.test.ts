@@ -1,6 +1,6 @@
-import { assignSlots, QueryOp } from '@synccluster/client/protocol';
+import { assignSlots, LockMode, QueryOp } from '@synccluster/client/protocol';
 import { describe, expect, it } from 'vitest';
-import { genesis, rosterChange } from './testing/commands.ts';
+import { acquire, genesis, open, recover, release, rosterChange } from './testing/commands.ts';
 import { coordination } from './testing/world.ts';
 
 function founded() {
@@ -74,5 +74,59 @@ describe('roster', () => {
 
   it('names the present version in a conflict', () => {
     expect(founded().run(rosterChange(9, [12, 1, 'learner']))).toMatchObject({ detail: 1 });
+  });
+});
+
+describe('recovery', () => {
+  it('leaves the survivor alone under a new id, and everybody else out for ever', () => {
+    const w = founded();
+    w.ok(rosterChange(1, [12, 1, 'voter'], [13, 2, 'learner'], [9, 3, 'learner']));
+    w.ok(rosterChange(2, [9, 3, 'removed']));
+    expect(w.ok(recover('c2', 12, 1))).toEqual([4]);
+    expect(w.machine.clusterId()).toBe('c2');
+    expect(w.machine.roster()).toEqual({
+      version: 4,
+      members: [[12, 1, 'voter']],
+      tombstones: [9, 11, 13],
+    });
+    expect([w.machine.shards(), w.machine.slotEpoch()]).toEqual([3, 1]);
+    for (const gone of [9, 11, 13]) expect(w.code(rosterChange(4, [gone, 4, 'learner']))).toBe('CONFLICT');
+    expect(w.ok(rosterChange(4, [14, 0, 'learner']))).toEqual([5]);
+  });
+
+  it('happens once for each id, so that whoever leads may repeat it', () => {
+    const w = founded();
+    w.ok(recover('c2', 11, 0));
+    w.ok(rosterChange(2, [12, 1, 'learner']));
+    const before = w.machine.digest();
+    expect(w.ok(recover('c2', 11, 0))).toEqual([3]);
+    expect(w.machine.digest()).toBe(before);
+    // A second loss, from another survivor.
+    w.ok(recover('c3', 12, 1));
+    expect(w.machine.roster()).toEqual({ version: 4, members: [[12, 1, 'voter']], tombstones: [11] });
+  });
+
+  it('takes up again one that the lost cluster had removed', () => {
+    const w = founded();
+    w.ok(rosterChange(1, [12, 1, 'voter']));
+    w.ok(rosterChange(2, [11, 0, 'removed']));
+    w.ok(recover('c2', 11, 0));
+    expect(w.machine.roster()).toEqual({ version: 4, members: [[11, 0, 'voter']], tombstones: [12] });
+  });
+
+  it('keeps sessions and locks, and tokens go on rising', () => {
+    const w = founded();
+    const session = w.number(open());
+    const token = w.number(acquire(session, 'a', LockMode.Exclusive, 0));
+    // The clock of the survivor may be behind the one that stamped the log.
+    w.ok(recover('c2', 11, 0));
+    expect(w.ok(release(session, 'a', token))).toEqual([]);
+    expect(w.number(acquire(session, 'a', LockMode.Exclusive, 0))).toBeGreaterThan(token);
+  });
+
+  it('needs a cluster', () => {
+    const w = coordination();
+    expect(w.code(recover('c2', 11, 0))).toBe('CONFLICT');
+    expect(w.machine.clusterId()).toBe('');
   });
 });

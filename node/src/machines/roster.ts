@@ -73,6 +73,25 @@ export class Cluster {
     return reply<'RosterChange'>([version + 1]);
   }
 
+  /**
+   * One survivor goes on alone under a new id. Everybody else the roster knew is removed for ever: what they hold
+   * belongs to the cluster that is given up. The survivor itself may have been removed from that one.
+   */
+  recover(clusterId: string, survivor: MemberId, ordinal: Ordinal): Outcome {
+    const { version, members, tombstones } = this.roster;
+    if (version === 0) return fail('CONFLICT', 'the cluster is not founded yet');
+    if (this.clusterId === clusterId) return reply<'Recover'>([version]);
+    const removed = new Set([...tombstones, ...members.map(([id]) => id)]);
+    removed.delete(survivor);
+    this.clusterId = clusterId;
+    this.roster = {
+      version: version + 1,
+      members: [[survivor, ordinal, RosterTarget.Voter]],
+      tombstones: [...removed].sort((a, b) => a - b),
+    };
+    return reply<'Recover'>([version + 1]);
+  }
+
   record() {
     const { version, members, tombstones } = this.roster;
     return [

@@ -50,6 +50,7 @@ const INTERNAL_OPS: ReadonlySet<number> = new Set([
   Op.SlotsAssign,
   Op.QueueConfigure,
   Op.RosterChange,
+  Op.Recover,
 ]);
 
 /** Takes requests from connections: answers here, or forwards the frame to the member that leads the group. */

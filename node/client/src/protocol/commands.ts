@@ -30,6 +30,8 @@ export const Op = {
   /** Internal: first command of group 0. */
   Genesis: 22,
   RosterChange: 23,
+  /** Internal: the state goes on as that of a new cluster with one survivor alone (forced recovery). */
+  Recover: 24,
 
   /** Internal: first command of a data group; the slots it owns. */
   SlotsAssign: 30,
@@ -102,6 +104,13 @@ export type RosterChange = readonly [
   expectedVersion: number,
   changes: readonly RosterMember[],
 ];
+/** `clusterId` is new; the member is the only voter, and every other id of the roster is removed for ever. */
+export type Recover = readonly [
+  ...Header<typeof Op.Recover>,
+  clusterId: string,
+  member: MemberId,
+  ordinal: Ordinal,
+];
 /** `table[slot]` is the group that owns the slot: `SLOT_COUNT` bytes, the same bytes in every data group. */
 export type SlotsAssign = readonly [
   ...Header<typeof Op.SlotsAssign>,
@@ -163,7 +172,8 @@ export type CoordinationCommand =
   | QueueDeclare
   | QueueDelete
   | Genesis
-  | RosterChange;
+  | RosterChange
+  | Recover;
 export type DataCommand =
   | SessionOpen
   | SessionClose
@@ -197,6 +207,7 @@ export interface Replies {
   [Op.QueueDelete]: readonly [generation: number];
   [Op.Genesis]: readonly [];
   [Op.RosterChange]: readonly [version: number];
+  [Op.Recover]: readonly [version: number];
   [Op.SlotsAssign]: readonly [];
   [Op.QueueConfigure]: readonly [];
   [Op.QueueEnqueue]: readonly [ids: readonly number[]];

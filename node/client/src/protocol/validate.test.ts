@@ -21,6 +21,7 @@ const GOOD: Record<keyof typeof Op, unknown[]> = {
   QueueDelete: ['q'],
   Genesis: ['cluster', 3, 1, 0],
   RosterChange: [1, [[1, 0, 'voter']]],
+  Recover: ['cluster', 1, 0],
   SlotsAssign: [1, 1, bytes(SLOT_COUNT)],
   QueueConfigure: ['q', 1, null],
   QueueEnqueue: ['q', 0, [[bytes(1), 0]]],

@@ -174,6 +174,14 @@ const FIELDS: ReadonlyMap<unknown, readonly (readonly [string, Check])[]> = new 
     ],
   ],
   [
+    Op.Recover,
+    [
+      ['clusterId', text(64)],
+      ['member', id],
+      ['ordinal', integer(0, 64)],
+    ],
+  ],
+  [
     Op.SlotsAssign,
     [
       ['epoch', integer(1, MAX)],

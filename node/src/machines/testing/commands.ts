@@ -49,6 +49,8 @@ export const declare = (name: string, config: QueueConfig) => by(NONE, [Op.Queue
 export const undeclare = (name: string) => by(NONE, [Op.QueueDelete, name]);
 export const genesis = (clusterId: string, shards: number, member: number, ordinal: number) =>
   by(NONE, [Op.Genesis, clusterId, shards, member as MemberId, ordinal as Ordinal]);
+export const recover = (clusterId: string, member: number, ordinal: number) =>
+  by(NONE, [Op.Recover, clusterId, member as MemberId, ordinal as Ordinal]);
 export const rosterChange = (
   version: number,
   ...changes: (readonly [id: number, ordinal: number, target: RosterMember[2]])[]

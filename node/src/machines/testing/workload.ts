@@ -95,6 +95,7 @@ export class CoordinationWorkload extends Workload {
     if (choice < 90) return make.declare(queue, [1 + random.below(2), 1000]);
     if (choice < 93) return make.undeclare(queue);
     if (this.#version === 0 || choice < 94) return make.genesis('cluster', 3, 1, 0);
+    if (choice < 95) return make.recover(`cluster-${random.below(4)}`, 1 + random.below(this.#member), 0);
     const target = random.pick(['learner', 'voter', 'removed'] as const);
     const id = random.chance(50) ? this.#member++ : 1 + random.below(this.#member);
     return make.rosterChange(this.#version - (random.chance(10) ? 1 : 0), [id, random.below(5), target]);
@@ -103,7 +104,8 @@ export class CoordinationWorkload extends Workload {
   protected override learnt(command: Command, outcome: Outcome): void {
     if (!outcome.ok) return;
     if (command[0] === Op.Genesis) this.#version = 1;
-    if (command[0] === Op.RosterChange) this.#version = outcome.value[0] as number;
+    if (command[0] === Op.RosterChange || command[0] === Op.Recover)
+      this.#version = outcome.value[0] as number;
     if (command[0] !== Op.LockAcquire) return;
     const [token, waiter] = outcome.value as readonly [number, number];
     if (token > 0) this.#holds.push([command[2], command[5], token]);
