@@ -1,0 +1,38 @@
+/** An exact replacement in one source file. */
+export interface Edit {
+  /** From the root of the repository. */
+  readonly file: string;
+  /** Occurs exactly once in the file, or the mutant no longer means anything. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** A planted bug: the product's code stays clean, and the simulator must notice what these edits break. */
+export interface Mutant {
+  readonly name: string;
+  readonly edits: readonly Edit[];
+  /** The promise that is broken, and why nobody would see it at once. */
+  readonly why: string;
+  /** Checkers that may be the first to notice; one of them must. */
+  readonly checkers: readonly string[];
+  /** Seeds 1 to this must be enough. */
+  readonly maxSeeds: number;
+}
+
+/** The file with the edit made. Throws when what it replaces is not there, or not only there. */
+export function applyEdit(source: string, edit: Edit): string {
+  const parts = source.split(edit.find);
+  if (parts.length !== 2) {
+    throw new Error(
+      `${edit.file} has ${parts.length - 1} places for a mutation that needs one: ${edit.find}`,
+    );
+  }
+  return parts.join(edit.replace);
+}
+
+/** The file with all of the mutant's edits to it made, one after the other. */
+export function applyMutant(mutant: Mutant, file: string, source: string): string {
+  let mutated = source;
+  for (const edit of mutant.edits) if (edit.file === file) mutated = applyEdit(mutated, edit);
+  return mutated;
+}

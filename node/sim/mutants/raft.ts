@@ -1,0 +1,149 @@
+import type { Mutant } from './mutant.ts';
+
+const RAFT = 'node/src/raft';
+
+/** In the pure Raft core. */
+export const raftMutants: readonly Mutant[] = [
+  {
+    name: 'skip-log-match',
+    why: 'entries are appended behind whatever stands there (Raft §5.3): a hole or a fork in the log is kept',
+    edits: [
+      {
+        file: `${RAFT}/follower.ts`,
+        find: 'if (this.log.termAt(prevIndex) === prevTerm) {',
+        replace: 'if (prevIndex <= this.log.last) {',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 100,
+  },
+  {
+    name: 'count-learner-in-quorum',
+    why: 'a learner counts for commit: what only the leader and a learner have can be lost with the leader',
+    edits: [
+      {
+        file: `${RAFT}/leadership.ts`,
+        find: 'const stored = majorityValue(this.log.configurations.current.voters, this.matchOf);',
+        replace:
+          'const { voters, learners } = this.log.configurations.current;\n    const stored = majorityValue([...voters, ...learners], this.matchOf);',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 200,
+  },
+  {
+    name: 'count-own-write-in-flight',
+    why: 'the leader counts its own copy before it is durable (thesis §10.2.1): two of three, one of them in memory',
+    edits: [
+      {
+        file: `${RAFT}/leadership.ts`,
+        find: 'id === this.options.id ? this.log.durable : (this.peers.get(id)?.match ?? 0);',
+        replace: 'id === this.options.id ? this.log.last : (this.peers.get(id)?.match ?? 0);',
+      },
+      {
+        // It would commit as soon as it appended, where it is the only voter.
+        file: `${RAFT}/leadership.ts`,
+        find: 'flush(): void {\n',
+        replace: 'flush(): void {\n    this.advanceCommit();\n',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 50,
+  },
+  {
+    name: 'commit-older-term-by-counting',
+    why: 'entries of an earlier term are committed by counting copies (Raft §5.4.2, figure 8)',
+    edits: [
+      {
+        file: `${RAFT}/leadership.ts`,
+        find: 'if (stored <= this.log.commit || this.log.termAt(stored) !== this.term) return;',
+        replace: 'if (stored <= this.log.commit) return;',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 500,
+  },
+  {
+    name: 'confirm-reads-at-once',
+    why: 'a read round is confirmed when it begins: a leader that was replaced serves old state as linearizable',
+    edits: [
+      {
+        file: `${RAFT}/leadership.ts`,
+        find: "// The only voter needs nobody's word.\n      this.confirmReads();",
+        replace: 'this.rounds.confirm(this.rounds.started);',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 300,
+  },
+  {
+    name: 'vote-for-shorter-log',
+    why: 'votes go to any candidate (Raft §5.4.1): a leader may lack what is committed',
+    edits: [
+      {
+        file: `${RAFT}/ballot.ts`,
+        find: 'const granted = free && this.log.isUpToDate(request.lastIndex, request.lastTerm);',
+        replace: 'const granted = free;',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 50,
+  },
+  {
+    name: 'vote-before-durable',
+    why: 'a granted vote leaves before it is on disk: after a crash the same term is voted in twice',
+    edits: [
+      {
+        file: `${RAFT}/ballot.ts`,
+        find: 'if (granted && !preVote) this.outbox.sendAfterPersist(answer);\n    else this.outbox.send(answer);',
+        replace: 'this.outbox.send(answer);',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 500,
+  },
+  {
+    name: 'keep-overwritten-configuration',
+    why: 'a configuration whose entry was replaced stays in force (thesis §4.1)',
+    edits: [
+      {
+        file: `${RAFT}/log.ts`,
+        find: '    this.configurations.truncateFrom(index);\n',
+        replace: '',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 500,
+  },
+  {
+    name: 'change-before-the-last-is-committed',
+    why: 'two changes of voters may be under way: their majorities need not meet (thesis §4.1)',
+    edits: [
+      {
+        file: `${RAFT}/leadership.ts`,
+        find: "if (configurations.currentIndex > commit || !this.committedInTerm) return 'changePending';",
+        replace: '',
+      },
+      {
+        file: `${RAFT}/leadership.ts`,
+        find: 'const { configurations, commit } = this.log;',
+        replace: 'const { configurations } = this.log;',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 300,
+  },
+  {
+    name: 'apply-before-own-durability',
+    why: 'entries are applied that this member has only in memory: a mark handed out may outlive them',
+    edits: [
+      {
+        file: `${RAFT}/log.ts`,
+        find: 'const upTo = Math.min(this.commit, this.durable);',
+        replace: 'const upTo = this.commit;',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 50,
+  },
+];

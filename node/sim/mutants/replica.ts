@@ -1,0 +1,160 @@
+import type { Mutant } from './mutant.ts';
+
+const REPLICA = 'node/src/replica';
+
+/** In the member around the core: reads, leases, proposals, membership, and in the client's share of a lease. */
+export const replicaMutants: readonly Mutant[] = [
+  {
+    name: 'stale-read',
+    why: 'a linearizable read is answered by whoever is asked, from what it has applied',
+    edits: [
+      {
+        file: `${REPLICA}/router.ts`,
+        find: 'if (query[0] === QueryOp.QueueWait || level === ReadLevel.Linearizable) {',
+        replace: 'if (query[0] === QueryOp.QueueWait) {',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 50,
+  },
+  {
+    name: 'session-read-ignores-mark',
+    why: 'a session read does not wait for what its client has seen already',
+    edits: [
+      {
+        file: `${REPLICA}/router.ts`,
+        find: 'if (level === ReadLevel.Any || mark <= group.applied) {',
+        replace: 'if (level !== ReadLevel.Linearizable) {',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 100,
+  },
+  {
+    name: 'keepalive-without-quorum-round',
+    why: 'a leader that was replaced confirms leases that its successor lets run out',
+    edits: [
+      {
+        file: `${REPLICA}/router.ts`,
+        find: `    group.reads.linearizable((ok) => {
+      if (!ok) {
+        replyError(connection, request, 'NOT_LEADER', 'the leader changed', group.leader);`,
+        replace: `    const atOnce = (done: (ok: boolean) => void): void => done(true);
+    atOnce((ok) => {
+      if (!ok) {
+        replyError(connection, request, 'NOT_LEADER', 'the leader changed', group.leader);`,
+      },
+    ],
+    checkers: [],
+    maxSeeds: 2000,
+  },
+  {
+    name: 'renew-condemned-lease',
+    why: 'a keepalive is confirmed while the expiry of its session is on its way into the log',
+    edits: [
+      {
+        file: `${REPLICA}/leases.ts`,
+        find: '    if (this.#condemned.has(session)) return false;\n',
+        replace: '',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 2000,
+  },
+  {
+    name: 'lease-table-outlives-leadership',
+    why: 'a member that leads again goes by deadlines of its former leadership: what others renewed runs out early',
+    edits: [
+      {
+        file: `${REPLICA}/group.ts`,
+        find: '    this.leases.clear();\n',
+        replace: '',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 500,
+  },
+  {
+    name: 'wild-clock-expires-lease',
+    why: "leases run by the leader's wall clock: one that jumps ahead ends what its owners still count on",
+    edits: [
+      {
+        file: `${REPLICA}/member.ts`,
+        find: '      nowMs: () => clock.monotonicMs(),\n      wallMs: () => clock.wallMs(),\n      after:',
+        replace: '      nowMs: () => clock.wallMs(),\n      wallMs: () => clock.wallMs(),\n      after:',
+      },
+      {
+        file: `${REPLICA}/member.ts`,
+        find: '      nowMs: () => clock.monotonicMs(),\n      forward:',
+        replace: '      nowMs: () => clock.wallMs(),\n      forward:',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 300,
+  },
+  {
+    name: 'wild-clock-stamps',
+    why: "entries are stamped by the fastest of the voters' clocks instead of the median",
+    edits: [
+      {
+        file: `${REPLICA}/clusterClock.ts`,
+        find: 'clocks[(clocks.length - 1) >> 1]!',
+        replace: 'clocks[clocks.length - 1]!',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 300,
+  },
+  {
+    name: 'answer-for-another-leaders-entry',
+    why: 'a write is acknowledged, and applied here, when any entry came to stand at its index',
+    edits: [
+      {
+        file: `${REPLICA}/proposals.ts`,
+        find: 'if (batch.term === term) return batch;',
+        replace: 'if (term > 0) return batch;',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 200,
+  },
+  {
+    name: 'found-again-on-an-empty-disk',
+    why: 'a member with an empty volume founds its groups anew when a peer calls it',
+    edits: [
+      {
+        file: `${REPLICA}/member.ts`,
+        find: "this.options.logger.info({ clusterId }, 'admitted to the cluster');",
+        replace: 'void this.bootstrap(clusterId, 1);',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 50,
+  },
+  {
+    name: 'promote-before-caught-up',
+    why: 'a learner becomes a voter with an empty log: one more loss, and its group stands still',
+    edits: [
+      {
+        file: `${REPLICA}/caughtUp.ts`,
+        find: "return peer.active && peer.state === 'replicate' && peer.match + NEAR_ENTRIES >= lastIndex;",
+        replace: 'return peer.next > 0 && lastIndex >= 0;',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 300,
+  },
+  {
+    name: 'lease-counted-from-reply',
+    why: 'the client counts its lease from the confirmation instead of from its sending',
+    edits: [
+      {
+        file: 'node/client/src/sessions.ts',
+        find: 'this.#lease = renewal.start;',
+        replace: 'this.#lease = leaseStart(this.#options.clock);',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 500,
+  },
+];
