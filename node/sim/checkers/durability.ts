@@ -1,0 +1,111 @@
+import type { Acknowledged, Applied, Durable, Observation, Restored } from '../history/observations.ts';
+import type { CommittedPrefix } from './committedPrefix.ts';
+import { quorumOf } from './leaders.ts';
+import type { MemberLogs } from './memberLogs.ts';
+import { misbehaved, type Violation } from './violation.ts';
+
+const NAME = 'durability';
+
+/**
+ * Nothing is acknowledged before a quorum's disks have it, nothing is applied that is not committed and on the
+ * member's own disk, and what a disk once had is there after every start: a member that came back with less has
+ * taken back promises that others counted on.
+ */
+export class Durability {
+  readonly #logs: MemberLogs;
+  readonly #committed: CommittedPrefix;
+
+  constructor(logs: MemberLogs, committed: CommittedPrefix) {
+    this.#logs = logs;
+    this.#committed = committed;
+  }
+
+  observe(observation: Observation): Violation[] {
+    switch (observation.kind) {
+      case 'acknowledged':
+        return this.#acknowledged(observation);
+      case 'applied':
+        return this.#applied(observation);
+      case 'durable':
+        return this.#durable(observation);
+      case 'restored':
+        return this.#restored(observation);
+      default:
+        return [];
+    }
+  }
+
+  #acknowledged(acknowledged: Acknowledged): Violation[] {
+    const { member, group, index, voters, durable } = acknowledged;
+    const term = this.#committed.termAt(group, index);
+    const having = voters.filter((voter) => {
+      const disk = durable.find((one) => one.member === voter);
+      if (disk === undefined || disk.index < index) return false;
+      // Another entry at that index does not count.
+      const has = this.#logs.of(voter, group).termAt(index);
+      return term === null || has === null || has === term;
+    });
+    const violations: Violation[] = [];
+    if (having.length < quorumOf(voters)) {
+      violations.push(
+        misbehaved(
+          NAME,
+          `member ${member} acknowledged index ${index} of group ${group}, which is on the disks of ${having.length} of ${voters.length} voters`,
+          [acknowledged],
+        ),
+      );
+    }
+    const { applied } = this.#logs.of(member, group);
+    if (applied < index) {
+      violations.push(
+        misbehaved(
+          NAME,
+          `member ${member} acknowledged index ${index} of group ${group}, having applied ${applied}`,
+          [acknowledged],
+        ),
+      );
+    }
+    return violations;
+  }
+
+  #applied(applied: Applied): Violation[] {
+    const { member, group, index } = applied;
+    const log = this.#logs.of(member, group);
+    const violations: Violation[] = [];
+    const complain = (what: string): void => {
+      violations.push(
+        misbehaved(NAME, `member ${member} applied index ${index} of group ${group}, ${what}`, [applied]),
+      );
+    };
+    if (index < log.applied) complain(`having applied ${log.applied}`);
+    if (index > log.commit) complain(`having committed ${log.commit}`);
+    if (index > log.durable) complain(`its disk has ${log.durable}`);
+    return violations;
+  }
+
+  #durable(durable: Durable): Violation[] {
+    const { member, group, index } = durable;
+    const log = this.#logs.of(member, group);
+    if (index <= log.lastIndex) return [];
+    const what = `member ${member}'s disk has index ${index} of group ${group}, its log ends at ${log.lastIndex}`;
+    return [misbehaved(NAME, what, [durable])];
+  }
+
+  #restored(restored: Restored): Violation[] {
+    const { member, group, snapshotIndex, snapshotTerm, entries } = restored;
+    const log = this.#logs.of(member, group);
+    const lastIndex = snapshotIndex + entries.length;
+    if (lastIndex < log.durable) {
+      const what = `member ${member} came back with group ${group} up to index ${lastIndex}, its disk had ${log.durable}`;
+      return [misbehaved(NAME, what, [restored])];
+    }
+    for (let index = Math.max(log.snapshotIndex + 1, snapshotIndex); index <= log.durable; index++) {
+      const had = log.termAt(index);
+      const has = index === snapshotIndex ? snapshotTerm : entries[index - snapshotIndex - 1]?.term;
+      if (index === 0 || had === null || had === has) continue;
+      const what = `member ${member} came back with another entry at index ${index} of group ${group}: of term ${has}, not ${had}`;
+      return [misbehaved(NAME, what, [restored])];
+    }
+    return [];
+  }
+}
