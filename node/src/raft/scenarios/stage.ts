@@ -1,17 +1,11 @@
 import type { MemberId, Ordinal, Term } from '@synccluster/client/protocol';
 import { EMPTY_STATE } from '../raft.ts';
 import type { SimMember } from '../testing/network.ts';
-import { configurationOf, entryOf, member, Network } from '../testing/network.ts';
-import type {
-  Configuration,
-  ConfigurationMember,
-  Entry,
-  Message,
-  RaftOptions,
-  RaftStatus,
-} from '../types.ts';
-import { EntryKind } from '../types.ts';
+import { member, Network } from '../testing/network.ts';
+import type { ConfigurationMember, Message, RaftOptions, RaftStatus } from '../types.ts';
+import { Dealer } from './dealer.ts';
 import { wordChange, wordEntry, wordMessage, wordProgress, wordSnapshot, wordStatus } from './wording.ts';
+import { bytes, number, text } from './words.ts';
 
 const OPTION_NAMES: readonly (keyof RaftOptions)[] = [
   'electionTicks',
@@ -25,23 +19,6 @@ const OPTION_NAMES: readonly (keyof RaftOptions)[] = [
 /** 10 to 20 ticks is what the network draws from; always the middle, so that a transcript can count on it. */
 const MIDDLE = 0.5;
 
-function number(word: string | undefined): number {
-  const value = Number(word);
-  if (word === undefined || word === '' || !Number.isSafeInteger(value) || value < 0) {
-    throw new Error(`not a number: ${word ?? '(missing)'}`);
-  }
-  return value;
-}
-
-function text(word: string | undefined): string {
-  if (word === undefined) throw new Error('a word is missing');
-  return word;
-}
-
-function bytes(word: string): Uint8Array {
-  return Uint8Array.from(word, (character) => character.charCodeAt(0));
-}
-
 /**
  * Members, disks and messages as a transcript commands them. What a command prints is what it caused, in order:
  * messages that left, writes that began, and what changed in a member's state. Every step is also checked against
@@ -50,8 +27,7 @@ function bytes(word: string): Uint8Array {
 export class Stage {
   private network: Network;
   private options: Partial<RaftOptions> = { random: () => MIDDLE };
-  private readonly dealt = new Map<string, Entry>();
-  private first: Configuration = configurationOf([]);
+  private dealer = new Dealer([]);
   private seen = new Map<MemberId, RaftStatus>();
   private lines: string[] = [];
   private readonly cut = new Set<number>();
@@ -120,7 +96,7 @@ export class Stage {
 
   /** `group 1 2 3`: founded members, all voters. */
   private group(words: readonly string[]): void {
-    this.first = configurationOf(words.map(number));
+    this.dealer = new Dealer(words.map(number));
     for (const id of words) this.member(number(id), ['log', '1']);
   }
 
@@ -128,23 +104,11 @@ export class Stage {
   private member(id: number, words: readonly string[]): void {
     const log = words.indexOf('log');
     const terms = words.slice(log + 1).map(number);
-    const entries = terms.map((term, i) => this.deal(i + 1, term));
+    const entries = terms.map((term, i) => this.dealer.deal(i + 1, term));
     const term = words[0] === 'term' ? number(words[1]) : terms[terms.length - 1]!;
     this.network.members.delete(member(id));
     this.network.add(id, { hardState: { term: term as Term, vote: 0 }, snapshot: null, entries });
     this.seen.set(member(id), this.network.raft(id).status());
-  }
-
-  /** The same entry for every member that is dealt this index and term: logs that match are equal. */
-  private deal(index: number, term: number): Entry {
-    const key = `${index}/${term}`;
-    const entry =
-      this.dealt.get(key) ??
-      (index === 1
-        ? entryOf(1, term, { kind: EntryKind.Configuration, data: bytes(''), configuration: this.first })
-        : entryOf(index, term, { data: bytes('x') }));
-    this.dealt.set(key, entry);
-    return entry;
   }
 
   // ---- What came of it
