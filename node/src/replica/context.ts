@@ -1,5 +1,5 @@
 import type { Timer } from '@synccluster/client/clock';
-import type { MemberId, RosterMember } from '@synccluster/client/protocol';
+import type { GroupId, LogIndex, MemberId, RosterMember } from '@synccluster/client/protocol';
 import type { Logger } from 'pino';
 import type { SnapshotStore } from '../storage/storage.ts';
 import type { Peer, PeerMessage } from '../transport/transport.ts';
@@ -37,6 +37,8 @@ export interface GroupContext {
   roster(): { readonly members: readonly RosterMember[]; readonly tombstones: ReadonlySet<MemberId> } | null;
   /** Group 0 only: the id is out of every data group as far as this member has applied them. */
   isOutOfDataGroups(id: MemberId): boolean;
+  /** Told just before a client is told that its write stands at `index`. */
+  readonly acknowledging?: ((group: GroupId, index: LogIndex) => void) | undefined;
   /** This member is wrong or its disk is: end the process. */
   fatal(error: unknown): void;
 }

@@ -77,7 +77,8 @@ export class Group {
   readonly #taker: SnapshotTaker;
   readonly #sender: SnapshotSender;
   readonly #receiver: SnapshotReceiver;
-  #batch = new Batch();
+  readonly #acknowledging: ((index: LogIndex) => void) | undefined;
+  #batch: Batch;
   #applied: LogIndex;
   #appliedTerm: Term;
   #snapshotIndex: LogIndex;
@@ -102,7 +103,9 @@ export class Group {
     this.#stampMs = restored.snapshot?.stampMs ?? (0 as StampMs);
     this.#appliedConfiguration = restored.snapshot?.configuration ?? { voters: [], learners: [] };
     this.#configurationApplied = this.#applied;
-    const { tuning } = context;
+    const { tuning, acknowledging } = context;
+    this.#acknowledging = acknowledging && ((index) => acknowledging(id, index));
+    this.#batch = new Batch(this.#acknowledging);
     this.core = new Raft(
       {
         id: context.self.id,
@@ -324,7 +327,7 @@ export class Group {
   stop(): void {
     this.#proposals.abandon();
     fail(this.#batch, () => ['UNAVAILABLE', 'the member stops']);
-    this.#batch = new Batch();
+    this.#batch = new Batch(this.#acknowledging);
     this.longPolls.leadershipLost(0);
     this.reads.abandon();
   }
@@ -335,7 +338,7 @@ export class Group {
 
   #propose(): void {
     const batch = this.#batch;
-    this.#batch = new Batch();
+    this.#batch = new Batch(this.#acknowledging);
     if (this.core.role !== 'leader') {
       fail(batch, () => ['NOT_LEADER', 'this member does not lead the group'], this.leader);
       return;

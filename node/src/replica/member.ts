@@ -3,6 +3,7 @@ import {
   COORDINATION_GROUP,
   type Command,
   type GroupId,
+  type LogIndex,
   type MemberId,
   Op,
   type Ordinal,
@@ -29,6 +30,7 @@ import { PassLoop } from './passLoop.ts';
 import { PeerBook } from './peerBook.ts';
 import { PeerMessages } from './peerMessages.ts';
 import { groupsNotReady } from './readiness.ts';
+import { groupsToOpen } from './recovery.ts';
 import { Router } from './router.ts';
 
 export interface MemberOptions {
@@ -42,6 +44,8 @@ export interface MemberOptions {
   readonly storage: Storage;
   /** Time and chance of this member. */
   readonly clock: Clock;
+  /** Told just before a client is told that its write stands at `index`; for whoever checks that it does. */
+  readonly acknowledging?: (group: GroupId, index: LogIndex) => void;
   /** This member is wrong or its disk is: the process must end. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -110,6 +114,7 @@ export class Member {
       disk: this.#disk,
       roster: () => this.#roster(),
       isOutOfDataGroups: (id) => this.#isOutOfDataGroups(id),
+      acknowledging: options.acknowledging,
       fatal: (error) => this.failed(error),
     };
     this.#catalogue = new CatalogueDriver(this.groups, async (group, command) => {
@@ -194,10 +199,16 @@ export class Member {
   get reluctant(): boolean {
     return this.options.clock.monotonicMs() < this.#reluctantUntilMs;
   }
-  /** Group 0's state as this member has applied it; null until the cluster's first command is. */
+  /**
+   * Group 0's state as this member has applied it; null until that is the state of this member's cluster: before the
+   * first command there is none, and after a forced recovery it is that of the lost cluster first.
+   */
   coordination(): CoordinationMachine | null {
-    const machine = this.groups.get(COORDINATION_GROUP)?.machine as CoordinationMachine | undefined;
-    return machine === undefined || machine.shards() === 0 ? null : machine;
+    const machine = this.#coordination();
+    return machine?.clusterId() === this.clusterId ? machine : null;
+  }
+  #coordination(): CoordinationMachine | null {
+    return (this.groups.get(COORDINATION_GROUP)?.machine as CoordinationMachine | undefined) ?? null;
   }
   /** 1 + shards; 0 until group 0's state says so. */
   groupCount(): number {
@@ -207,14 +218,20 @@ export class Member {
 
   /** Opens what the log gave back. A damaged member opens nothing: it stays visible and has no vote. */
   async open(): Promise<void> {
-    const { recovered } = this.options.storage;
-    if (recovered.damage !== null) return;
+    const { storage, logger } = this.options;
+    if (storage.recovered.damage !== null) return;
+    if (storage.identity.recovering) {
+      logger.warn(
+        { clusterId: this.clusterId },
+        'goes on alone as a new cluster; acknowledged writes that this member never had are lost',
+      );
+    }
+    const groups = await groupsToOpen(storage, this.self);
     try {
-      for (const [id, restored] of recovered.groups)
-        this.#adopt(await Group.open(id, this.#context, restored));
+      for (const [id, restored] of groups) this.#adopt(await Group.open(id, this.#context, restored));
     } catch (error) {
       // A snapshot that passed its checksums and still is none: as lost as one that does not.
-      this.options.logger.error({ err: error }, 'a snapshot cannot be restored');
+      logger.error({ err: error }, 'a snapshot cannot be restored');
       this.#damage = error instanceof Error ? error.message : String(error);
       this.groups.clear();
       this.#duties.clear();
@@ -362,19 +379,23 @@ export class Member {
     }
   }
 
-  /** The first command of group 0. The founder may die before it: whoever leads without it repeats it. */
+  /**
+   * The command that makes group 0's state this cluster's: the first of all, or after a forced recovery the first of
+   * the new cluster. Who proposed it may have died: whoever leads without it repeats it.
+   */
   #found(): void {
     const group = this.groups.get(COORDINATION_GROUP);
     if (group === undefined || !group.isLeader || this.clusterId === null) return;
     if (this.coordination() !== null || group.applied < group.status().commit) return;
-    group.submitInternal([
-      ...internal(Op.Genesis),
-      this.clusterId,
-      // The founder's log has all groups from the first moment on.
-      this.groups.size - 1,
-      this.self.id,
-      this.self.ordinal,
-    ] as const);
+    const { clusterId } = this;
+    const { id, ordinal } = this.self;
+    if (this.#coordination()?.clusterId() !== '') {
+      group.submitInternal([...internal(Op.Recover), clusterId, id, ordinal] as const);
+      return;
+    }
+    // The founder's log has all groups from the first moment on.
+    const shards = this.groups.size - 1;
+    group.submitInternal([...internal(Op.Genesis), clusterId, shards, id, ordinal] as const);
   }
 
   #adopt(group: Group): Group {

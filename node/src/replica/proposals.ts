@@ -13,6 +13,12 @@ export class Batch {
   term = 0 as Term;
   /** Monotonic; when the leadership was lost with this batch undecided. */
   orphanedAtMs = 0;
+  readonly #acknowledging: ((index: LogIndex) => void) | undefined;
+
+  /** `acknowledging`: told just before somebody is told that a write stands at `index`. */
+  constructor(acknowledging?: (index: LogIndex) => void) {
+    this.#acknowledging = acknowledging;
+  }
 
   add(connection: Connection | null, request: number, packed: Uint8Array, command: Command): void {
     this.#parts.push(packed);
@@ -39,6 +45,7 @@ export class Batch {
     if (connection === null || connection === undefined) return;
     this.connections[slot] = null;
     const request = this.requests[slot]!;
+    this.#acknowledging?.(index);
     if (outcome.ok) connection.reply([ReplyKind.Ok, request, index, outcome.value]);
     else replyError(connection, request, outcome.code, outcome.message, leader, outcome.detail);
   }
