@@ -30,7 +30,15 @@ describe('the admin API', () => {
     const { status, json } = await inject(admin, 'GET', '/admin/v1/identity');
     expect([status, json]).toEqual([
       200,
-      { memberId: 4711, clusterId: null, empty: false, ordinal: 0, version: '0.1.0', damaged: null },
+      {
+        memberId: 4711,
+        clusterId: null,
+        empty: false,
+        ordinal: 0,
+        version: '0.1.0',
+        damaged: null,
+        groups: [],
+      },
     ]);
   });
 
@@ -49,12 +57,15 @@ describe('the admin API', () => {
     expect((await post('handover')).json).toEqual({ remaining: [0, 2] });
     expect((await post('transfer', { group: 0, to: 12 })).json).toEqual({ accepted: true });
     expect((await post('reset', { memberId: 4711 })).json).toEqual({});
+    const recovery = { memberId: 4711, clusterId: 'old', newClusterId: 'new' };
+    expect((await post('recover', recovery)).json).toEqual({});
     expect(member.calls).toEqual([
       ['bootstrap', 'cluster-1', 3],
       ['roster', 1, [change]],
       ['handover'],
       ['transfer', 0, 12],
       ['reset', 4711],
+      ['recover', 4711, 'old', 'new'],
     ]);
   });
 
@@ -64,11 +75,13 @@ describe('the admin API', () => {
       await post('roster', { expectedVersion: 9, changes: [change] }),
       await post('transfer', { group: 1, to: 12 }),
       await post('reset', { memberId: 1 }),
+      await post('recover', { memberId: 1, clusterId: 'old', newClusterId: 'new' }),
     ];
     expect(answers.map(({ status, json }) => [status, json['code']])).toEqual([
       [409, 'CONFLICT'],
       [409, 'CONFLICT'],
       [503, 'NOT_LEADER'],
+      [409, 'CONFLICT'],
       [409, 'CONFLICT'],
     ]);
   });
@@ -90,6 +103,8 @@ describe('the admin API', () => {
     ['transfer', { group: -1, to: 1 }, /^group must be/],
     ['transfer', { group: 1 }, /^to is missing$/],
     ['reset', undefined, /^memberId is missing$/],
+    ['recover', { memberId: 1, clusterId: 'old' }, /^newClusterId is missing$/],
+    ['recover', { memberId: 1, clusterId: 'old', newClusterId: '' }, /^newClusterId must not be empty$/],
     ['handover', { now: true }, /^now is unknown/],
   ])('refuses %s with %j before it reaches the member', async (call, body, says) => {
     const { status, json } = await post(call, body);

@@ -120,5 +120,25 @@ export function createAdmin({ member, logger }: Pick<AdminOptions, 'member' | 'l
       return {};
     },
   );
+  addRoute(
+    app,
+    {
+      method: 'POST',
+      url: '/admin/v1/recover',
+      tag: 'admin',
+      summary: 'Go on alone as a new cluster, after the quorum of the old one is lost for good',
+      body: object('Whose data, and under which id it goes on', {
+        memberId,
+        clusterId: text('Id of the lost cluster', 64),
+        newClusterId: text('Id that it goes on under', 64),
+      }),
+      reply: nothing,
+      refusals: ['CONFLICT'],
+    },
+    async ({ body }) => {
+      await member.recover(body.memberId, body.clusterId, body.newClusterId);
+      return {};
+    },
+  );
   return app;
 }

@@ -56,6 +56,15 @@ export interface IdentityView {
   version: string;
   /** Why this member may not vote; null: it is sound. */
   damaged: string | null;
+  /** As its log has them, applied or not: what a forced recovery goes by. */
+  groups: {
+    group: number;
+    /** Member id, 0 unknown. */
+    leader: number;
+    lastTerm: number;
+    lastIndex: number;
+    voters: { id: number; ordinal: number }[];
+  }[];
 }
 export interface RosterChangeView {
   memberId: number;
@@ -107,4 +116,9 @@ export interface MemberPort {
   transfer(group: GroupId, to: number): Promise<boolean>;
   /** Sets the volume aside; the process exits with code 0 soon after. */
   reset(memberId: number): Promise<void>;
+  /**
+   * Forced recovery: this member's data goes on as that of a new cluster with it alone; the process exits with code 0
+   * soon after. Nothing happens if it carries the new id already.
+   */
+  recover(memberId: number, clusterId: string, newClusterId: string): Promise<void>;
 }

@@ -26,6 +26,7 @@ import type {
 import { internal } from './duties.ts';
 import type { Group } from './group.ts';
 import type { Member } from './member.ts';
+import { whyNoSurvivor } from './recovery.ts';
 
 /** Longer than an election, so that a request made during one still finds the new leader. */
 const RETRY_FOR_MS = 5_000;
@@ -55,6 +56,11 @@ export class MemberService implements MemberPort {
       ordinal: member.self.ordinal,
       version: this.#version,
       damaged: member.damage,
+      groups: byId(member).map((group) => {
+        const { leader, lastTerm, lastIndex, configuration } = group.status();
+        const voters = configuration.voters.map(({ id, ordinal }) => ({ id, ordinal }));
+        return { group: group.id, leader, lastTerm, lastIndex, voters };
+      }),
     };
   }
 
@@ -72,9 +78,7 @@ export class MemberService implements MemberPort {
       ready: reason === null,
       notReadyReason: reason,
       freeBytes: member.freeBytes,
-      groups: [...member.groups.values()]
-        .sort((a, b) => a.id - b.id)
-        .map((group) => viewGroup(group, member.self.id)),
+      groups: byId(member).map((group) => viewGroup(group, member.self.id)),
       roster: {
         version,
         members: members.map(([memberId, ordinal, target]) => ({ memberId, ordinal, target })),
@@ -193,9 +197,7 @@ export class MemberService implements MemberPort {
   }
 
   async reset(memberId: number): Promise<void> {
-    if (memberId !== this.#member.self.id) {
-      throw new MemberError('CONFLICT', `this is member ${this.#member.self.id}, not ${memberId}`);
-    }
+    this.#checkName(memberId);
     try {
       await this.#member.stop(() => this.#member.options.storage.setAside());
     } finally {
@@ -203,6 +205,39 @@ export class MemberService implements MemberPort {
       this.#exit();
     }
   }
+
+  async recover(memberId: number, clusterId: string, newClusterId: string): Promise<void> {
+    const member = this.#member;
+    this.#checkName(memberId);
+    if (member.clusterId === newClusterId) return;
+    if (member.clusterId !== clusterId) {
+      throw new MemberError(
+        'CONFLICT',
+        `this member belongs to cluster ${member.clusterId}, not ${clusterId}`,
+      );
+    }
+    if (member.damage !== null) {
+      throw new MemberError('CONFLICT', `this member's volume is damaged: ${member.damage}`);
+    }
+    const reason = whyNoSurvivor(member.groups, member.groupCount());
+    if (reason !== null) throw new MemberError('CONFLICT', reason);
+    if (member.stopped) throw new MemberError('UNAVAILABLE', 'the member stops');
+    try {
+      await member.stop(() => member.options.storage.startRecovery(newClusterId));
+    } finally {
+      // Recorded or not, this process is over: the next start goes on from what the volume says.
+      this.#exit();
+    }
+  }
+
+  #checkName(memberId: number): void {
+    const { id } = this.#member.self;
+    if (memberId !== id) throw new MemberError('CONFLICT', `this is member ${id}, not ${memberId}`);
+  }
+}
+
+function byId(member: Member): Group[] {
+  return [...member.groups.values()].sort((a, b) => a.id - b.id);
 }
 
 /** Tries again what certainly did not happen, while an election is going on. */

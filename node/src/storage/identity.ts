@@ -35,18 +35,22 @@ function parseIdentity(text: string): Identity | null {
     return null;
   }
   const { memberId, clusterId } = value;
+  const recovering = 'recovering' in value ? value.recovering : false;
   if (typeof memberId !== 'number' || !Number.isInteger(memberId)) return null;
   if (memberId < 1 || memberId > MEMBER_ID_MAX) return null;
   if (clusterId !== null && (typeof clusterId !== 'string' || clusterId === '')) return null;
-  return { memberId, clusterId };
+  if (typeof recovering !== 'boolean' || (recovering && clusterId === null)) return null;
+  return { memberId, clusterId, recovering };
 }
 
 /** Replaces the identity whole or not at all; durable when it resolves. */
 export async function saveIdentity(ops: FileOps, directory: string, identity: Identity): Promise<void> {
+  const { memberId, clusterId, recovering } = identity;
+  const written = recovering ? identity : { memberId, clusterId };
   const path = join(directory, IDENTITY_FILE);
   const file = await ops.open(`${path}.tmp`, 'create');
   try {
-    await file.write([Buffer.from(`${JSON.stringify(identity)}\n`)], 0);
+    await file.write([Buffer.from(`${JSON.stringify(written)}\n`)], 0);
     await file.sync();
   } finally {
     await file.close();

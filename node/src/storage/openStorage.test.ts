@@ -31,25 +31,50 @@ test('a member id is drawn once and stays; the cluster id follows and stays', as
   expect(memberId).toBeLessThan(2 ** 48);
   expect(storage.identity.clusterId).toBeNull();
   await storage.adopt('a-cluster');
-  expect(storage.identity).toEqual({ memberId, clusterId: 'a-cluster' });
+  expect(storage.identity).toEqual({ memberId, clusterId: 'a-cluster', recovering: false });
   await storage.close();
   const again = await openStorage(join(directory.path, 'made', 'on demand'), OPTIONS);
-  expect(again.identity).toEqual({ memberId, clusterId: 'a-cluster' });
+  expect(again.identity).toEqual({ memberId, clusterId: 'a-cluster', recovering: false });
   await again.close();
 });
 
-test.each(['', '{"memberId":', '{"memberId":0,"clusterId":null}', '{"memberId":"7"}', '[]', 'null'])(
-  'an unreadable identity (%s) is damage, and is left as it is',
-  async (text) => {
-    using directory = temporaryDirectory();
-    await (await openFiles(directory.path)).storage.close();
-    writeFileSync(join(directory.path, 'identity.json'), text);
+test('a recovery stays begun, through each start, until it is brought to its end', async () => {
+  using directory = temporaryDirectory();
+  const first = await openFiles(directory.path);
+  const { memberId } = first.storage.identity;
+  await first.storage.adopt('lost');
+  await first.storage.startRecovery('new');
+  await first.storage.close();
+  const begun = { memberId, clusterId: 'new', recovering: true };
+  for (let start = 0; start < 2; start++) {
     await using opened = await openFiles(directory.path);
-    expect(opened.storage.recovered.damage?.file).toBe('identity.json');
-    expect(opened.storage.identity.memberId).toBeGreaterThan(0);
-    expect(readFileSync(join(directory.path, 'identity.json'), 'utf8')).toBe(text);
-  },
-);
+    expect(opened.storage.identity).toEqual(begun);
+  }
+  const last = await openFiles(directory.path);
+  await last.storage.endRecovery();
+  await last.storage.close();
+  await using opened = await openFiles(directory.path);
+  expect(opened.storage.identity).toEqual({ ...begun, recovering: false });
+});
+
+test.each([
+  '',
+  '{"memberId":',
+  '{"memberId":0,"clusterId":null}',
+  '{"memberId":"7"}',
+  '{"memberId":7,"clusterId":"c","recovering":1}',
+  '{"memberId":7,"clusterId":null,"recovering":true}',
+  '[]',
+  'null',
+])('an unreadable identity (%s) is damage, and is left as it is', async (text) => {
+  using directory = temporaryDirectory();
+  await (await openFiles(directory.path)).storage.close();
+  writeFileSync(join(directory.path, 'identity.json'), text);
+  await using opened = await openFiles(directory.path);
+  expect(opened.storage.recovered.damage?.file).toBe('identity.json');
+  expect(opened.storage.identity.memberId).toBeGreaterThan(0);
+  expect(readFileSync(join(directory.path, 'identity.json'), 'utf8')).toBe(text);
+});
 
 test('a missing identity beside data is damage', async () => {
   using directory = temporaryDirectory();

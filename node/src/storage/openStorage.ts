@@ -122,7 +122,7 @@ export async function openStorageIn(
     logger.warn({ damage }, 'the volume is damaged: this member will not vote');
     // An id that could not be read is replaced for as long as this process lives, so that it can be talked to.
     const known = found !== null && !isDamage(found);
-    identity = known ? found : { memberId: world.randomUpTo(MEMBER_ID_MAX), clusterId: null };
+    identity = known ? found : newIdentity(world);
     wal = refusingWal(damage);
   } else {
     await removeLeftovers(ops, walDirectory, log.unused);
@@ -130,11 +130,16 @@ export async function openStorageIn(
     await ops.syncDirectory(snapshotDirectory);
     wal = await openWal(world, walDirectory, options, onFatal, log, restored, reserve);
     // The log's first segment is there before the identity: an identity without a log means that it was lost.
-    identity = (found as Identity | null) ?? { memberId: world.randomUpTo(MEMBER_ID_MAX), clusterId: null };
+    identity = (found as Identity | null) ?? newIdentity(world);
     if (found === null) await saveIdentity(ops, directory, identity);
     void reserve.ensure();
   }
 
+  const become = async (next: Identity): Promise<void> => {
+    if (damage !== null) throw damageError(damage);
+    await reserve.spend(() => saveIdentity(ops, directory, next));
+    identity = next;
+  };
   let closing: Promise<void> | null = null;
   const closeFiles = () => {
     closing ??= wal.close().then(() => reserve.settle());
@@ -149,12 +154,11 @@ export async function openStorageIn(
       return identity;
     },
     async adopt(clusterId) {
-      if (damage !== null) throw damageError(damage);
-      if (identity.clusterId === clusterId) return;
-      const adopted = { memberId: identity.memberId, clusterId };
-      await reserve.spend(() => saveIdentity(ops, directory, adopted));
-      identity = adopted;
+      if (damage === null && identity.clusterId === clusterId) return;
+      await become({ ...identity, clusterId });
     },
+    startRecovery: (clusterId) => become({ ...identity, clusterId, recovering: true }),
+    endRecovery: () => become({ ...identity, recovering: false }),
     async freeBytes() {
       return Math.max(0, (await ops.freeBytes(directory)) - reserve.missingBytes);
     },
@@ -165,6 +169,10 @@ export async function openStorageIn(
     },
     close: closeFiles,
   };
+}
+
+function newIdentity(world: StorageWorld): Identity {
+  return { memberId: world.randomUpTo(MEMBER_ID_MAX), clusterId: null, recovering: false };
 }
 
 function firstDamage(

@@ -76,10 +76,15 @@ export interface SnapshotStore {
 }
 export const SNAPSHOT_CHUNK_BYTES = 64 * 1024;
 
-/** Who this volume belongs to. Written once, synced; `clusterId` follows when the member is admitted. */
+/**
+ * Who this volume belongs to. Written once, synced; `clusterId` follows when the member is admitted, and changes only
+ * by a forced recovery.
+ */
 export interface Identity {
   readonly memberId: number;
   readonly clusterId: string | null;
+  /** The log is still that of the lost cluster: before any group opens, it is made this member's alone. */
+  readonly recovering: boolean;
 }
 
 export interface Storage {
@@ -89,6 +94,12 @@ export interface Storage {
   readonly identity: Identity;
   /** Durable when it resolves. */
   adopt(clusterId: string): Promise<void>;
+  /**
+   * Forced recovery: the volume belongs to the new cluster, and its log is yet to follow. Durable when it resolves;
+   * whatever happens then, each start finds `identity.recovering` until `endRecovery` has.
+   */
+  startRecovery(clusterId: string): Promise<void>;
+  endRecovery(): Promise<void>;
   freeBytes(): Promise<number>;
   /** Moves everything to `aside-<time>/` for people to look at; the next start makes a new identity. */
   setAside(): Promise<void>;

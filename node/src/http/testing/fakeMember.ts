@@ -270,6 +270,7 @@ export class FakeMember implements MemberPort {
       ordinal: 0,
       version: '0.1.0',
       damaged: null,
+      groups: [],
     };
   }
 
@@ -338,6 +339,11 @@ export class FakeMember implements MemberPort {
 
   async reset(memberId: number): Promise<void> {
     this.calls.push(['reset', memberId]);
+    if (memberId !== MEMBER) throw new MemberError('CONFLICT', 'that is another member');
+  }
+
+  async recover(memberId: number, clusterId: string, newClusterId: string): Promise<void> {
+    this.calls.push(['recover', memberId, clusterId, newClusterId]);
     if (memberId !== MEMBER) throw new MemberError('CONFLICT', 'that is another member');
   }
 }

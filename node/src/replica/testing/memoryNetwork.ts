@@ -65,6 +65,7 @@ export class MemoryNetwork {
     const { clusterId } = source.handler.identity();
     if (clusterId === null || !source.peers.some((p) => p.id === to)) return;
     if (target.handler.identity().clusterId === null) await target.handler.admit(clusterId);
+    if (target.handler.identity().clusterId !== clusterId) return;
     const gone = this.#nodes.get(from) !== source || this.#nodes.get(to) !== target;
     if (gone || source.links.has(to) || this.#cut.has(`${from}>${to}`)) return;
     source.links.set(to, { queue: [] });
