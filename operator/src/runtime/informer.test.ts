@@ -21,12 +21,14 @@ class Flaky {
   lists = 0;
   watches = 0;
   failList: KubeError | null = null;
+  holdList: Promise<void> | null = null;
   failWatch: KubeError | null = null;
   #cuts = new Set<AbortController>();
   readonly port = {
     get: (resource: Resource<ConfigMap>, key: Key) => this.real.get(resource, key),
     list: async (resource: Resource<ConfigMap>): Promise<List<ConfigMap>> => {
       this.lists++;
+      await this.holdList;
       if (this.failList !== null) throw this.failList;
       return await this.real.list(resource);
     },
@@ -135,6 +137,21 @@ describe('the informer', () => {
     await clock.advance(30_000);
     expect(informer.synced).toBe(true);
     await informer.stop();
+  });
+
+  it('stops while it lists, without watching what it has listed', async () => {
+    const { server, clock, start } = setup();
+    let answer: () => void = () => {};
+    server.holdList = new Promise((resolve) => {
+      answer = resolve;
+    });
+    const informer = start();
+    await settle();
+    const stopped = informer.stop();
+    answer();
+    await stopped;
+    expect(server.watches).toBe(0);
+    expect(clock.untilNextMs).toBeNull();
   });
 
   it('stops while it waits, leaving no timer', async () => {

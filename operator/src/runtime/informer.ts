@@ -75,6 +75,8 @@ export class Informer<T extends KubeObject> {
         if (from === null || clock.now() - listedMs >= this.#relistMs) {
           from = await this.#list();
           listedMs = clock.now();
+          // Told to stop meanwhile: a watch begun now would hear of it no more.
+          if (signal.aborted) return;
         }
         const seen: string = await this.#watch(from, listedMs + this.#relistMs);
         // One that brought news was a healthy one.
