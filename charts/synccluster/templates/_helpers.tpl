@@ -68,7 +68,7 @@ capabilities:
 {{- define "synccluster.rules" -}}
 - apiGroups: [synccluster.io]
   resources: [syncclusters, syncbenchmarks]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [synccluster.io]
   resources: [syncclusters/status, syncbenchmarks/status]
   verbs: [update]

@@ -25,6 +25,11 @@ export class CachedReader {
     return { items: informer.list(selector), resourceVersion: '' };
   }
 
+  /** Whether a mirror of the kind is complete there: what it does not show by then it will tell of. */
+  isMirrored<T extends KubeObject>(resource: Resource<T>, namespace: string | undefined): boolean {
+    return this.#covering(resource, namespace) !== null;
+  }
+
   #covering<T extends KubeObject>(resource: Resource<T>, namespace: string | undefined): Informer<T> | null {
     const found = this.#informers.find(
       (informer) =>

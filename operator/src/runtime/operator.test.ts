@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { JOBS } from '../api/kinds.ts';
 import { SYNC_BENCHMARKS, type SyncBenchmark } from '../api/syncBenchmark.ts';
-import { API_VERSION } from '../api/syncCluster.ts';
+import { API_VERSION, SYNC_CLUSTERS } from '../api/syncCluster.ts';
+import { LABELS } from '../desired/names.ts';
 import { FakeWorld } from '../testing/fakeWorld.ts';
 import type { Logger } from './logger.ts';
 import { startOperator } from './operator.ts';
@@ -94,6 +95,73 @@ describe('the operator', () => {
     }
     // Its own arrival, and its own status.
     expect(looks.get('ended-bench')).toBeLessThanOrEqual(2);
+  });
+
+  it('looks at nothing before it has listed what it is to look after', async () => {
+    const world = new FakeWorld();
+    const asked: string[] = [];
+    const get = world.kube.get.bind(world.kube);
+    world.kube.get = (resource, key) => {
+      asked.push(resource.kind);
+      return get(resource, key);
+    };
+    let answer: () => void = () => {};
+    const held = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const list = world.kube.list.bind(world.kube);
+    let others = 0;
+    world.kube.list = async (resource, selector) => {
+      if (resource.kind === SYNC_CLUSTERS.kind || resource.kind === SYNC_BENCHMARKS.kind) await held;
+      else others++;
+      return await list(resource, selector);
+    };
+    world.createCluster({ members: 3 });
+    world.kube.put({
+      apiVersion: JOBS.apiVersion,
+      kind: JOBS.kind,
+      metadata: {
+        name: 'light-bench',
+        namespace: 'test',
+        labels: { [LABELS.partOf]: 'synccluster' },
+        ownerReferences: [
+          {
+            apiVersion: API_VERSION,
+            kind: SYNC_BENCHMARKS.kind,
+            name: 'light',
+            uid: 'uid',
+            controller: true,
+          },
+        ],
+      },
+    });
+    world.kube.put({
+      apiVersion: API_VERSION,
+      kind: SYNC_BENCHMARKS.kind,
+      metadata: { name: 'light', namespace: 'test' },
+      spec: { clusterRef: { name: world.cluster.metadata.name } },
+    });
+    const operator = await startOperator({
+      kube: world.kube,
+      namespaces: ['test'],
+      logger: silent,
+      memberClient: world.client,
+      health: null,
+      progressingMs: 5,
+      settledMs: 5,
+    });
+    try {
+      await until(world, () => others >= 8);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(asked).toEqual([]);
+      answer();
+      await until(world, () => world.cluster.status?.readyReplicas === 3);
+      expect(asked).not.toContain(SYNC_CLUSTERS.kind);
+      expect(asked).not.toContain(SYNC_BENCHMARKS.kind);
+    } finally {
+      answer();
+      await operator.stop();
+    }
   });
 
   it('leaves nothing running when its health port is taken', async () => {

@@ -21,9 +21,12 @@ import { type Clock, systemClock } from './clock.ts';
 import { type Controller, createController } from './controller.ts';
 import { startHealth } from './health.ts';
 import { Informer } from './informer.ts';
-import type { KubeObject, KubePort, Resource } from './kube.ts';
+import type { Key, KubeObject, KubePort, Resource } from './kube.ts';
 import type { Logger } from './logger.ts';
 import { createMetrics, type OperatorMetrics } from './metrics.ts';
+
+/** How soon to look again for what is not listed yet. */
+const UNLISTED_MS = 100;
 
 export interface OperatorOptions {
   readonly kube: KubePort;
@@ -72,20 +75,29 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   const informers: Informer<KubeObject>[] = [];
   const reader = new CachedReader(kube, informers);
   const common = { kube, reader, logger, now };
+  // Objects that are listed earlier name their owners. Those are looked after once they are listed themselves, so that
+  // no right is needed to get them one by one.
+  const onceListed =
+    (kinds: readonly Resource<KubeObject>[], reconcile: (key: Key) => Promise<number | null>) =>
+    async (key: Key) =>
+      kinds.every((kind) => reader.isMirrored(kind, key.namespace)) ? await reconcile(key) : UNLISTED_MS;
   const clusters = createController({
     kind: SYNC_CLUSTERS.kind,
     clock,
     logger,
     metrics,
     workers,
-    reconcile: createClusterReconciler({
-      ...common,
-      client,
-      newClusterId: randomUUID,
-      nodeImage: images.node,
-      ...(options.progressingMs === undefined ? {} : { progressingMs: options.progressingMs }),
-      ...(options.settledMs === undefined ? {} : { settledMs: options.settledMs }),
-    }),
+    reconcile: onceListed(
+      [SYNC_CLUSTERS],
+      createClusterReconciler({
+        ...common,
+        client,
+        newClusterId: randomUUID,
+        nodeImage: images.node,
+        ...(options.progressingMs === undefined ? {} : { progressingMs: options.progressingMs }),
+        ...(options.settledMs === undefined ? {} : { settledMs: options.settledMs }),
+      }),
+    ),
   });
   const benchmarks = createController({
     kind: SYNC_BENCHMARKS.kind,
@@ -93,11 +105,14 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     logger,
     metrics,
     workers,
-    reconcile: createBenchmarkReconciler({
-      ...common,
-      benchImage: images.bench,
-      ...(options.progressingMs === undefined ? {} : { pendingMs: options.progressingMs }),
-    }),
+    reconcile: onceListed(
+      [SYNC_CLUSTERS, SYNC_BENCHMARKS],
+      createBenchmarkReconciler({
+        ...common,
+        benchImage: images.bench,
+        ...(options.progressingMs === undefined ? {} : { pendingMs: options.progressingMs }),
+      }),
+    ),
   });
 
   const namespaces = options.namespaces.length === 0 ? [undefined] : options.namespaces;
