@@ -128,13 +128,17 @@ function observePod(cluster: SyncCluster, pod: Pod): ObservedPod | null {
   if (ordinal === null) return null;
   const status = pod.status ?? {};
   const running = status.phase === 'Running';
+  const isTrue = (type: string): boolean =>
+    status.conditions?.find((condition) => condition.type === type)?.status === 'True';
   return {
     ordinal,
     name: pod.metadata.name,
     uid: pod.metadata.uid ?? '',
     ip: status.podIP === undefined || status.podIP === '' ? null : status.podIP,
     adminPort: adminPortOf(pod),
-    ready: running && status.conditions?.find((condition) => condition.type === 'Ready')?.status === 'True',
+    ready: running && isTrue('Ready'),
+    // A kubelet writes both at once; where a node is silent, the control plane takes the first away alone.
+    cutOff: running && !isTrue('Ready') && isTrue('ContainersReady'),
     terminating: pod.metadata.deletionTimestamp !== undefined,
     templateHash: pod.metadata.annotations?.[ANNOTATIONS.templateHash] ?? '',
     stuck: whyStuck(pod),

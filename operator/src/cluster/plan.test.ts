@@ -26,6 +26,7 @@ interface Row {
   damaged?: string;
   podless?: boolean;
   unready?: boolean;
+  cutOff?: boolean;
   terminating?: boolean;
   oldTemplate?: boolean;
   stuck?: string;
@@ -139,7 +140,8 @@ function observe(world: World): ObservedCluster {
         uid: `pod-${row.ordinal}`,
         ip: '10.0.0.1',
         adminPort: 7403,
-        ready: !row.unready && !row.stuck && row.as !== 'learner' && !gone(row),
+        ready: !row.unready && !row.stuck && !row.cutOff && row.as !== 'learner' && !gone(row),
+        cutOff: row.cutOff ?? false,
         terminating: row.terminating ?? false,
         templateHash: row.oldTemplate ? 'old' : hash,
         stuck: row.stuck ?? null,
@@ -670,6 +672,13 @@ describe('the status', () => {
     [
       'a member away',
       { rows: [{ as: 'leader' }, {}, { silent: true }] },
+      'True AllGroupsLed',
+      'True WaitingForMembers',
+      'True MemberUnavailable',
+    ],
+    [
+      'a member whose node is not heard of, though it answers',
+      { rows: [{ as: 'leader' }, {}, { cutOff: true }] },
       'True AllGroupsLed',
       'True WaitingForMembers',
       'True MemberUnavailable',

@@ -408,3 +408,30 @@ it('looks at a cluster that is not available as often as at one under way, for n
     expect(await operator(world)(world.key)).toBeLessThanOrEqual(500);
   expect(world.condition('Available')?.status).toBe('False');
 });
+
+describe('a node that falls silent', () => {
+  it('is told of before its pods are given up, though its member answers', async () => {
+    const world = new FakeWorld();
+    world.createCluster({ members: 3 });
+    await until(world, settled(world, 3));
+    const key = { namespace: world.key.namespace, name: `${NAME}-2` };
+    const pod = world.kube.peek(PODS, key)!;
+    // As the control plane leaves it: what only a kubelet writes stays as it was.
+    const conditions = [
+      { type: 'ContainersReady', status: 'True' },
+      { type: 'Ready', status: 'False' },
+    ];
+    world.kube.put({ ...pod, status: { ...pod.status, conditions } });
+    await pass(world);
+    expect(world.condition('Degraded')).toMatchObject({
+      status: 'True',
+      reason: 'MemberUnavailable',
+      message: `not ready: ${NAME}-2`,
+    });
+    expect(world.condition('Available')?.status).toBe('True');
+    expect(world.cluster.status?.memberStatuses?.[2]).toMatchObject({
+      ready: 'False',
+      message: 'its node is silent',
+    });
+  });
+});

@@ -137,7 +137,8 @@ function degraded(observed: ObservedCluster, plan: Plan): Judgement {
       const isNew = status?.groups.some((group) => group.membership !== 'voter') === true;
       // What leads is at work, such as the first member while it hands out the slots of the data groups.
       const leads = status?.groups.some((group) => group.role === 'leader') === true;
-      return pod === undefined || pod.terminating || (status?.ready !== true && !isNew && !leads);
+      const isGone = pod === undefined || pod.terminating || pod.cutOff;
+      return isGone || (status?.ready !== true && !isNew && !leads);
     });
   if (away.length > 0) {
     const which = away.map(({ ordinal }) => ordinal).sort((a, b) => a - b);
@@ -190,7 +191,8 @@ function problem(observed: ObservedCluster, ordinal: number): string {
   if (pod === undefined) return 'its pod does not exist';
   if (isGoing(observed, pod)) return 'its pod is being deleted';
   if (pod.stuck !== null) return pod.stuck;
-  if (member?.identity == null) return 'it does not answer';
+  if (member?.identity == null) return pod.cutOff ? 'its node is silent, and so is it' : 'it does not answer';
+  if (pod.cutOff) return 'its node is silent';
   if (member.identity.damaged !== null) return `damaged: ${member.identity.damaged}`;
   if (member.status === null) return 'not admitted yet';
   return member.status.notReadyReason ?? 'its pod is not ready';
