@@ -84,11 +84,10 @@ capabilities:
   verbs: [update]
 - apiGroups: [""]
   resources: [services, serviceaccounts]
-  verbs: [get, list, watch, create, patch]
-# `update` for the sake of benchmarks alone: nobody can grant what he does not have.
+  verbs: [list, watch, create, patch]
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get, list, watch, create, update, patch, delete]
+  verbs: [get, list, watch, create, patch, delete]
 # Made by the StatefulSet; grown, and deleted when a member is gone for good, by the operator.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
@@ -98,7 +97,7 @@ capabilities:
   verbs: [list, watch, delete]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch, delete]
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, delete]

@@ -33,7 +33,7 @@ export function buildBenchmarkRole(benchmark: SyncBenchmark): Role {
         apiGroups: [''],
         resources: ['configmaps'],
         resourceNames: [benchmarkNames.results(benchmark.metadata.name)],
-        verbs: ['get', 'update', 'patch'],
+        verbs: ['patch'],
       },
     ],
   };

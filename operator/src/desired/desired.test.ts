@@ -203,7 +203,7 @@ describe('the benchmark', () => {
         apiGroups: [''],
         resources: ['configmaps'],
         resourceNames: ['b-results'],
-        verbs: ['get', 'update', 'patch'],
+        verbs: ['patch'],
       },
     ]);
     expect(buildResults(benchmark())).not.toHaveProperty('data');

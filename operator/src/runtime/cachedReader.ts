@@ -25,9 +25,12 @@ export class CachedReader {
     return { items: informer.list(selector), resourceVersion: '' };
   }
 
-  /** Whether a mirror of the kind is complete there: what it does not show by then it will tell of. */
-  isMirrored<T extends KubeObject>(resource: Resource<T>, namespace: string | undefined): boolean {
-    return this.#covering(resource, namespace) !== null;
+  /** Whether all that is mirrored there is complete. */
+  isComplete(namespace: string | undefined): boolean {
+    return this.#informers.every(
+      ({ selector, synced }) =>
+        synced || (selector.namespace !== undefined && selector.namespace !== namespace),
+    );
   }
 
   #covering<T extends KubeObject>(resource: Resource<T>, namespace: string | undefined): Informer<T> | null {

@@ -75,12 +75,9 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   const informers: Informer<KubeObject>[] = [];
   const reader = new CachedReader(kube, informers);
   const common = { kube, reader, logger, now };
-  // Objects that are listed earlier name their owners. Those are looked after once they are listed themselves, so that
-  // no right is needed to get them one by one.
-  const onceListed =
-    (kinds: readonly Resource<KubeObject>[], reconcile: (key: Key) => Promise<number | null>) =>
-    async (key: Key) =>
-      kinds.every((kind) => reader.isMirrored(kind, key.namespace)) ? await reconcile(key) : UNLISTED_MS;
+  // A pass before all is listed would get object by object what is on its way, and need the right to.
+  const onceListed = (reconcile: (key: Key) => Promise<number | null>) => async (key: Key) =>
+    reader.isComplete(key.namespace) ? await reconcile(key) : UNLISTED_MS;
   const clusters = createController({
     kind: SYNC_CLUSTERS.kind,
     clock,
@@ -88,7 +85,6 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     metrics,
     workers,
     reconcile: onceListed(
-      [SYNC_CLUSTERS],
       createClusterReconciler({
         ...common,
         client,
@@ -106,7 +102,6 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     metrics,
     workers,
     reconcile: onceListed(
-      [SYNC_CLUSTERS, SYNC_BENCHMARKS],
       createBenchmarkReconciler({
         ...common,
         benchImage: images.bench,
