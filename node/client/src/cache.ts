@@ -85,6 +85,7 @@ export class Cache {
 }
 
 class GetOp extends ReadOp {
+  readonly #onAnswer: CallOptions['onAnswer'];
   readonly #resolve: (entry: CacheEntry | null) => void;
   readonly #reject: (error: SyncError) => void;
   constructor(
@@ -97,10 +98,12 @@ class GetOp extends ReadOp {
   ) {
     const level = LEVELS[options?.level ?? 'session'];
     super(engine, group, level, [QueryOp.CacheGet, key], engine.deadlineMs(options?.timeoutMs));
+    this.#onAnswer = options?.onAnswer;
     this.#resolve = resolve;
     this.#reject = reject;
   }
   protected override answered([version, value]: readonly unknown[]): void {
+    this.#onAnswer?.({ group: this.group, index: this.index, resent: false });
     if (value === null) {
       this.#resolve(null);
     } else if (value instanceof Uint8Array && typeof version === 'number') {

@@ -22,10 +22,20 @@ const SWEEP_MS = 50;
 /** How long `close` waits for members to confirm that sessions are closed. */
 const FAREWELL_MS = 1_000;
 
+/** Where in a group's log an answer belongs. */
+export interface AnswerPosition {
+  readonly group: number;
+  readonly index: number;
+  /** The write was sent more than once: it may have taken effect before `index`. */
+  readonly resent: boolean;
+}
+
 export interface CallOptions {
   /** Default: `requestTimeoutMs` of the client. */
   timeoutMs?: number;
   signal?: AbortSignal | undefined;
+  /** Told of a good answer's place in the log, just before the call resolves. */
+  onAnswer?: ((position: AnswerPosition) => void) | undefined;
 }
 
 /** Runs reads and writes of any group: what locks, queues and the cache stand on. */
@@ -111,7 +121,11 @@ export class Engine implements Reads {
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       const deadline = this.deadlineMs(options.timeoutMs);
-      this.submit(group, new PromisedWrite(deadline, op, fields, convert, resolve, reject), options.signal);
+      const answered = (value: T, index: number, sends: number): void => {
+        options.onAnswer?.({ group, index, resent: sends > 1 });
+        resolve(value);
+      };
+      this.submit(group, new PromisedWrite(deadline, op, fields, convert, answered, reject), options.signal);
     });
   }
 
@@ -193,14 +207,14 @@ export class Engine implements Reads {
 
 class PromisedWrite<O extends Opcode, T> extends WriteOp {
   readonly #convert: (reply: Replies[O]) => T;
-  readonly #resolve: (value: T) => void;
+  readonly #resolve: (value: T, index: number, sends: number) => void;
   readonly #reject: (error: SyncError) => void;
   constructor(
     deadlineMs: number,
     op: O,
     fields: readonly unknown[],
     convert: (reply: Replies[O]) => T,
-    resolve: (value: T) => void,
+    resolve: (value: T, index: number, sends: number) => void,
     reject: (error: SyncError) => void,
   ) {
     super(deadlineMs, op, ...fields);
@@ -209,7 +223,7 @@ class PromisedWrite<O extends Opcode, T> extends WriteOp {
     this.#reject = reject;
   }
   protected override applied(value: readonly unknown[]): void {
-    this.#resolve(this.#convert(value as Replies[O]));
+    this.#resolve(this.#convert(value as Replies[O]), this.index, this.sends);
   }
   protected override failed(error: SyncError): void {
     this.#reject(error);

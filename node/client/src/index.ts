@@ -1,7 +1,7 @@
 export type { Cache, CacheEntry, CacheGetOptions, CachePutOptions, ReadLevelName } from './cache.ts';
 export { Client, type ClusterState, connect } from './client.ts';
 export type { Clock, Timer } from './clock.ts';
-export type { CallOptions } from './engine.ts';
+export type { AnswerPosition, CallOptions } from './engine.ts';
 export { SyncError } from './errors.ts';
 export type { ClientEvent } from './events.ts';
 export type { Lock, LockModeName } from './lock.ts';

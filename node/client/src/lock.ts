@@ -15,21 +15,27 @@ export class Lock {
   /** Fencing token: rises with every grant. */
   readonly token: number;
   readonly #give: ReleaseLock;
+  readonly #trusted: () => boolean;
   #released: Promise<void> | null = null;
   #loss: SyncError | null = null;
   #controller: AbortController | null = null;
   #lost: PromiseWithResolvers<SyncError> | null = null;
 
-  constructor(name: string, mode: LockModeName, token: number, give: ReleaseLock) {
+  /** `trusted`: by this client's clocks, now, the members still keep the session that holds it. */
+  constructor(name: string, mode: LockModeName, token: number, give: ReleaseLock, trusted: () => boolean) {
     this.name = name;
     this.mode = mode;
     this.token = token;
     this.#give = give;
+    this.#trusted = trusted;
   }
 
-  /** Not released, and not known to be lost. */
+  /**
+   * Not released, not known to be lost, and the lease has not run out. Looked up at the moment of asking: after the
+   * process or the machine stood still, no timer may have noticed the loss yet.
+   */
   get held(): boolean {
-    return this.#released === null && this.#loss === null;
+    return this.#released === null && this.#loss === null && this.#trusted();
   }
 
   /** Aborted when the lock is lost before it was released; the reason says how. Made when first asked for. */

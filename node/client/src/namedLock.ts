@@ -131,7 +131,10 @@ export class NamedLock implements AttemptOwner {
   }
 
   #hold(request: LockRequest): void {
-    const lock = new Lock(this.name, request.mode, this.#token, this.#release);
+    const { engine } = this.#owner;
+    const registration = this.#heldBy;
+    const trusted = (): boolean => engine.session(COORDINATION_GROUP).trusts(registration);
+    const lock = new Lock(this.name, request.mode, this.#token, this.#release, trusted);
     this.#holders.add(lock);
     request.onGone = null;
     request.grant(lock);

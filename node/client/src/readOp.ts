@@ -18,6 +18,8 @@ export interface Reads {
 /** One query, repeated until it is answered or its deadline passes. */
 export abstract class ReadOp implements Pending, Parked {
   readonly group: GroupId;
+  /** Log index that the answer reflects. */
+  protected index = 0;
   readonly #level: ReadLevelValue;
   readonly #query: Query;
   /** Monotonic. */
@@ -54,8 +56,9 @@ export abstract class ReadOp implements Pending, Parked {
     this.#send(null);
   }
 
-  replied(_index: number, value: readonly unknown[]): void {
+  replied(index: number, value: readonly unknown[]): void {
     if (!this.#finish()) return;
+    this.index = index;
     try {
       this.answered(value);
     } catch (error) {

@@ -1,6 +1,6 @@
 import { backoffMs } from './backoff.ts';
 import type { Catalogue } from './catalogue.ts';
-import type { Engine } from './engine.ts';
+import type { AnswerPosition, Engine } from './engine.ts';
 import { asSyncError, cancelled, SyncError } from './errors.ts';
 import { Message, type MessageOwner } from './message.ts';
 import { type Delivery, Op, QueryOp, ReadLevel } from './protocol/commands.ts';
@@ -16,6 +16,8 @@ export interface ReceiveOptions {
   /** How long they stay invisible to others. Default: the queue's. */
   visibilityMs?: number;
   signal?: AbortSignal;
+  /** Told of the place in the log of each group's answer, the empty ones included. */
+  onAnswer?: ((position: AnswerPosition) => void) | undefined;
 }
 
 /**
@@ -36,7 +38,7 @@ export class Receiver {
   }
 
   async receive(options: ReceiveOptions): Promise<Message[]> {
-    const { max = 1, waitMs = 0, visibilityMs = 0, signal } = options;
+    const { max = 1, waitMs = 0, visibilityMs = 0, signal, onAnswer } = options;
     if (!Number.isSafeInteger(waitMs) || waitMs < 0 || waitMs > LIMITS.durationMaxMs) {
       throw new SyncError(
         'INVALID_ARGUMENT',
@@ -51,7 +53,7 @@ export class Receiver {
       if (signal?.aborted === true) throw cancelled(signal);
       try {
         const { distinctGroups } = await this.#catalogue.route(this.#owner.name);
-        const messages = await this.#takeAny(distinctGroups, max, visibilityMs, signal);
+        const messages = await this.#takeAny(distinctGroups, max, visibilityMs, signal, onAnswer);
         if (messages.length > 0) return messages;
         // Others were faster than this receiver, whose time is up.
         if (polled && clock.monotonicMs() >= dueMs) return [];
@@ -79,12 +81,13 @@ export class Receiver {
     max: number,
     visibilityMs: number,
     signal: AbortSignal | undefined,
+    onAnswer: ReceiveOptions['onAnswer'],
   ): Promise<Message[]> {
     const first = this.#rotation++;
     for (let i = 0; i < groups.length; i++) {
       const group = groups[(first + i) % groups.length]!;
       if (this.#empty.has(group)) continue;
-      const messages = await this.#dequeue(group, max, visibilityMs, signal);
+      const messages = await this.#dequeue(group, max, visibilityMs, signal, onAnswer);
       if (messages.length > 0) return messages;
       this.#empty.add(group);
     }
@@ -96,10 +99,15 @@ export class Receiver {
     max: number,
     visibilityMs: number,
     signal: AbortSignal | undefined,
+    onAnswer: ReceiveOptions['onAnswer'],
   ): Promise<Message[]> {
     return new Promise((resolve, reject) => {
       const deadline = this.#engine.deadlineMs();
-      const op = new DequeueOp(this.#owner, group, max, visibilityMs, deadline, resolve, reject);
+      const answered = (messages: Message[], index: number, sends: number): void => {
+        onAnswer?.({ group, index, resent: sends > 1 });
+        resolve(messages);
+      };
+      const op = new DequeueOp(this.#owner, group, max, visibilityMs, deadline, answered, reject);
       this.#engine.submit(group, op, signal);
     });
   }
@@ -149,7 +157,7 @@ export class Receiver {
 class DequeueOp extends WriteOp {
   readonly #owner: MessageOwner;
   readonly #group: GroupId;
-  readonly #resolve: (messages: Message[]) => void;
+  readonly #resolve: (messages: Message[], index: number, sends: number) => void;
   readonly #reject: (error: SyncError) => void;
   constructor(
     owner: MessageOwner & { readonly name: string },
@@ -157,7 +165,7 @@ class DequeueOp extends WriteOp {
     max: number,
     visibilityMs: number,
     deadlineMs: number,
-    resolve: (messages: Message[]) => void,
+    resolve: (messages: Message[], index: number, sends: number) => void,
     reject: (error: SyncError) => void,
   ) {
     super(deadlineMs, Op.QueueDequeue, owner.name, max, visibilityMs);
@@ -167,7 +175,7 @@ class DequeueOp extends WriteOp {
     this.#reject = reject;
   }
   protected override applied(reply: readonly unknown[]): void {
-    this.#resolve(this.#messages(reply));
+    this.#resolve(this.#messages(reply), this.index, this.sends);
   }
   protected override failed(error: SyncError): void {
     this.#reject(error);

@@ -91,6 +91,14 @@ describe('a session', () => {
     expect(lock.held).toBe(false);
   });
 
+  it('that ran out is not held at that very moment, before any timer has looked', async () => {
+    const { clock, client } = await setUp({ sessionTtlMs: 10_000 });
+    const lock = await result(clock, client.locks.acquire('l'));
+    expect(lock.held).toBe(true);
+    clock.wallOffsetMs += 60_000;
+    expect(lock.held).toBe(false);
+  });
+
   it('is not given up when the wall clock is set back', async () => {
     const { clock, client } = await setUp({ sessionTtlMs: 10_000 });
     const lock = await result(clock, client.locks.acquire('l'));

@@ -60,6 +60,12 @@ export class GroupSession implements RegistrationOwner, SessionRequester, Parked
     return this.#registration;
   }
 
+  /** By this client's own clocks, now, the members keep this registration. */
+  trusts(registration: Registration | null): boolean {
+    if (registration === null || registration !== this.#registration) return false;
+    return leaseLeftMs(this.#lease, this.#options.sessionTtlMs, this.#options.clock) > 0;
+  }
+
   /** Writes whose callers wait or whose sequence numbers are not settled. */
   get busy(): boolean {
     return this.#waitingCount > 0 || (this.#registration?.unsettled ?? 0) > 0;

@@ -32,6 +32,8 @@ export abstract class WriteOp implements Pending {
   sends = 0;
   /** The pass that sent it last. */
   pass = 0;
+  /** Log index that its reply reflects. */
+  index = 0;
   /** Its sequence number is settled. */
   done = false;
   /** Refused before it was proposed: a filler takes its sequence number, from that pass on. */
@@ -115,7 +117,8 @@ export abstract class WriteOp implements Pending {
     this.giveUp(new SyncError('TIMEOUT', `no reply came in time; ${text}`));
   }
 
-  replied(_index: number, value: readonly unknown[]): void {
+  replied(index: number, value: readonly unknown[]): void {
+    this.index = index;
     this.owner!.replied(this, value);
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { AnswerPosition } from './engine.ts';
 import { type Command, Op, QueryOp } from './protocol/commands.ts';
 import { LIMITS } from './protocol/limits.ts';
 import type { Fate } from './testing/fakeCluster.ts';
@@ -38,6 +39,25 @@ describe('a write', () => {
     expect(await result(clock, put)).toBe(version);
     expect(applied(cluster, KEY)).toBe(version);
     expect(cluster.seen(Op.CachePut).map(({ command }) => seqOf(command))).toEqual([1, 1]);
+  });
+
+  it('tells where in the log its answer belongs, and that it may stand before', async () => {
+    const { clock, cluster, client } = await setUp();
+    const positions: AnswerPosition[] = [];
+    const onAnswer = (position: AnswerPosition): number => positions.push(position);
+    const version = await result(clock, client.cache.put(KEY, 'v', { onAnswer }));
+    expect(await result(clock, client.cache.get(KEY, { onAnswer }))).toMatchObject({ version });
+    cluster.onWrite = puts(1, 'mute');
+    const put = client.cache.put(KEY, 'w', { onAnswer });
+    await clock.advance(100);
+    cluster.cut();
+    await result(clock, put);
+    const first = positions[0]!.index;
+    expect(positions).toEqual([
+      { group: 1, index: first, resent: false },
+      { group: 1, index: first, resent: false },
+      { group: 1, index: first + 2, resent: true },
+    ]);
   });
 
   it('that never arrived is sent again after the connection broke', async () => {
