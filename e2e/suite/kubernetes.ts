@@ -8,6 +8,7 @@ export interface ListedObject {
     readonly name: string;
     readonly uid: string;
     readonly generation?: number;
+    readonly deletionTimestamp?: string;
     readonly labels?: Readonly<Record<string, string>>;
     readonly ownerReferences?: readonly { readonly apiVersion: string; readonly kind: string }[];
   };
