@@ -51,7 +51,8 @@ export async function startApiServer(binaries: Binaries): Promise<void> {
       `--tls-cert-file=${certificateOf('kube-apiserver')}`,
       `--tls-private-key-file=${keyOf('kube-apiserver')}`,
       '--authorization-mode=Node,RBAC',
-      '--enable-admission-plugins=NodeRestriction',
+      // The second one as on stricter clusters: who makes a deletion wait for what he owns has to have the right to.
+      '--enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement',
       '--allow-privileged=true',
       `--service-account-issuer=https://kubernetes.default.svc.${CLUSTER_DOMAIN}`,
       `--service-account-key-file=${SERVICE_ACCOUNT_KEY}`,
@@ -83,7 +84,7 @@ export async function startApiServer(binaries: Binaries): Promise<void> {
   );
 }
 
-/** Who did what: everybody's requests but those of the control plane itself. */
+/** Who did what: everybody's requests but those of the control plane itself, and what the administrator only looks at. */
 const AUDIT_POLICY = {
   apiVersion: 'audit.k8s.io/v1',
   kind: 'Policy',
@@ -101,6 +102,7 @@ const AUDIT_POLICY = {
         'local-path-provisioner',
       ],
     },
+    { level: 'None', users: ['admin'], verbs: ['get', 'list', 'watch'] },
     { level: 'None', nonResourceURLs: ['/readyz*', '/livez*', '/healthz*', '/openapi/*', '/api*'] },
     { level: 'Metadata' },
   ],
