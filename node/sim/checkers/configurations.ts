@@ -50,7 +50,8 @@ export class Configurations {
     // The one before it in this very log, whoever showed it: a member may take several in one step and show the last.
     let before: ConfigurationSeen | null = null;
     for (const one of known.values()) {
-      if (one.index < index && one.index > (before?.index ?? 0) && log.termAt(one.index) === one.entryTerm) before = one;
+      if (one.index < index && one.index > (before?.index ?? 0) && log.termAt(one.index) === one.entryTerm)
+        before = one;
     }
     known.set(key, { ...seen, entryTerm: term });
     if (before === null || before.voters.length === 0) return violations;

@@ -33,7 +33,8 @@ export class Leaders {
       case 'restored': {
         const { member, group, term, vote } = observation;
         const before = this.#lastVotes.get(JSON.stringify([group, member]));
-        if (before === undefined || term > before.term || (term === before.term && vote === before.vote)) return [];
+        if (before === undefined || term > before.term || (term === before.term && vote === before.vote))
+          return [];
         const what = `member ${member} came back to group ${group} in term ${term} with vote ${vote}, and had voted for ${before.vote} in term ${before.term}`;
         return [misbehaved(NAME, what, [before, observation])];
       }

@@ -31,7 +31,10 @@ const UNANSWERED: ReadonlySet<string | null> = new Set([
  * Once all faults have ended the cluster serves: each part that the history used before completes an operation in
  * time, and from then on every operation is answered.
  */
-export function checkProgress(operations: readonly Operation[], { healedMs, withinMs }: Healing): Violation[] {
+export function checkProgress(
+  operations: readonly Operation[],
+  { healedMs, withinMs }: Healing,
+): Violation[] {
   const violations: Violation[] = [];
   const dueMs = healedMs + withinMs;
   for (const [service, kinds] of Object.entries(SERVICES)) {
@@ -50,7 +53,9 @@ export function checkProgress(operations: readonly Operation[], { healedMs, with
       const what = `${service} did not serve within ${withinMs} ms of the healing at ${healedMs} ms`;
       violations.push(broken(NAME, what, since.slice(0, 5)));
     }
-    const unanswered = used.filter((operation) => operation.invoked.worldMs > dueMs && isUnanswered(operation));
+    const unanswered = used.filter(
+      (operation) => operation.invoked.worldMs > dueMs && isUnanswered(operation),
+    );
     if (unanswered.length > 0) {
       const what = `${unanswered.length} operations on ${service} begun after ${dueMs} ms, when all was well, were not answered`;
       violations.push(broken(NAME, what, unanswered.slice(0, 5)));

@@ -1,0 +1,126 @@
+import type { Message } from '@synccluster/client';
+import type { Random } from './random.ts';
+import type { RecordedClient } from './recordedClient.ts';
+import type { WorkloadSettings } from './settings.ts';
+
+/** One thing an actor does, from the decision to the answer. */
+export type Action = (client: RecordedClient, random: Random, settings: WorkloadSettings) => Promise<void>;
+
+/** Names what is written, uniquely over the whole history. */
+export class Names {
+  #count = 0;
+  next(client: RecordedClient): string {
+    this.#count++;
+    return `c${client.number}-${this.#count}`;
+  }
+}
+
+export async function useLock(
+  client: RecordedClient,
+  random: Random,
+  { locks, lockWaitMs, holdMs, markMs }: WorkloadSettings,
+): Promise<void> {
+  const name = random.pick(locks);
+  const mode = random.chance(0.3) ? 'shared' : 'exclusive';
+  const patience = random.weighted({ try: 2, bounded: 6, patient: 1, cancelled: 1 });
+  const boundedMs = random.between(1, lockWaitMs);
+  const heldMs = random.between(0, holdMs);
+  const forgets = random.chance(0.05);
+  // Nobody waits for ever here: what is asked for without a deadline is taken back by the caller.
+  const stop = new AbortController();
+  const takenBack = client.clock.after(patience === 'cancelled' ? boundedMs : 4 * lockWaitMs, () =>
+    stop.abort(),
+  );
+  const waitMs = patience === 'try' ? 0 : patience === 'bounded' ? boundedMs : null;
+  const lock = await client.acquire(name, mode, waitMs, stop.signal);
+  takenBack.cancel();
+  if (lock === null) return;
+  const held = await client.hold(lock, heldMs, markMs);
+  // One that forgets to give it back for a while longer than it meant to.
+  if (held && forgets) await client.hold(lock, 2 * heldMs, markMs);
+  // Also one that is not held at the moment: its session may yet be confirmed.
+  await client.release(lock);
+}
+
+export function produce(names: Names): Action {
+  return async (client, random, { queues, messageKeys, delayMs }) => {
+    const { name } = random.pick(queues);
+    const burst = random.chance(0.2) ? random.between(2, 6) : 1;
+    const sent: Promise<boolean>[] = [];
+    for (let i = 0; i < burst; i++) {
+      const key = random.chance(0.7) ? random.pick(messageKeys) : null;
+      const delay = random.chance(0.15) ? random.between(1, delayMs) : 0;
+      sent.push(client.enqueue(name, names.next(client), key, delay));
+    }
+    await Promise.all(sent);
+  };
+}
+
+export async function consume(
+  client: RecordedClient,
+  random: Random,
+  { queues, receiveWaitMs, delayMs }: WorkloadSettings,
+): Promise<void> {
+  const { name, visibilityMs } = random.pick(queues);
+  const max = random.between(1, 5);
+  const waitMs = random.chance(0.3) ? 0 : random.between(1, receiveWaitMs);
+  const visible = random.chance(0.3) ? random.between(100, visibilityMs) : 0;
+  const messages = (await client.receive(name, max, waitMs, visible)) ?? [];
+  for (const message of messages) await process(client, random, name, message, { delayMs, visibilityMs });
+}
+
+async function process(
+  client: RecordedClient,
+  random: Random,
+  queue: string,
+  message: Message,
+  { delayMs, visibilityMs }: { readonly delayMs: number; readonly visibilityMs: number },
+): Promise<void> {
+  if (random.chance(0.3)) await client.sleep(random.between(1, 50));
+  switch (random.weighted({ ack: 14, late: 1, nack: 2, extend: 2, leave: 1 })) {
+    case 'ack':
+      await client.ack(queue, message);
+      return;
+    // Around its visibility timeout: whether the receipt is still good is a race.
+    case 'late':
+      await client.sleep(random.between(Math.floor(visibilityMs / 2), 2 * visibilityMs));
+      await client.ack(queue, message);
+      return;
+    case 'nack':
+      await client.nack(queue, message, random.chance(0.5) ? 0 : random.between(1, delayMs));
+      return;
+    case 'extend':
+      if (await client.extend(queue, message, random.between(100, 2 * visibilityMs))) {
+        await client.ack(queue, message);
+      }
+      return;
+    case 'leave':
+      return;
+  }
+}
+
+export function useCache(names: Names): Action {
+  return async (client, random, { cacheKeys, ttlMs }) => {
+    const key = random.pick(cacheKeys);
+    switch (random.weighted({ put: 8, expiring: 1, delete: 2, linearizable: 10, session: 4, any: 3 })) {
+      case 'put':
+        await client.put(key, names.next(client), 0);
+        return;
+      case 'expiring':
+        await client.put(key, names.next(client), random.between(1, ttlMs));
+        return;
+      case 'delete':
+        await client.delete(key);
+        return;
+      case 'linearizable':
+        await client.get(key, 'linearizable');
+        return;
+      case 'session':
+        await client.get(key, 'session');
+        return;
+      case 'any':
+        await client.get(key, 'any');
+        return;
+    }
+  };
+}
