@@ -79,7 +79,7 @@ export function phaseOf(observed: ObservedBenchmark): Phase {
     return {
       phase: 'waiting',
       reason: 'ClusterNotFound',
-      message: `there is no SyncCluster ${name} in namespace ${benchmark.metadata.namespace}; it starts when there is`,
+      message: `there is no SyncCluster ${name} in namespace ${benchmark.metadata.namespace}: create it, and this benchmark starts, or create a SyncBenchmark that names another`,
     };
   }
   const available = conditionOf(cluster, 'Available');
