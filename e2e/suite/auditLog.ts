@@ -2,21 +2,30 @@ import { readFileSync } from 'node:fs';
 
 export interface AuditedRequest {
   readonly user: { readonly username: string };
+  readonly impersonatedUser?: { readonly username: string };
   readonly verb: string;
   readonly requestURI: string;
+  /** None where it is about no object. */
+  readonly objectRef?: {
+    readonly apiGroup?: string;
+    readonly resource: string;
+    readonly subresource?: string;
+    readonly namespace?: string;
+    readonly name?: string;
+  };
   readonly requestReceivedTimestamp: string;
   readonly responseStatus?: { readonly code: number; readonly message?: string };
 }
 
-/** Requests of accounts whose name begins so, since a time in RFC 3339. */
+/** Requests of accounts whose name begins so, in their own name or lent to another, since a time in RFC 3339. */
 export function readRequests(file: string, account: string, since: string): AuditedRequest[] {
   return readFileSync(file, 'utf8')
     .split('\n')
     .filter((line) => line.includes(account))
     .map((line) => JSON.parse(line) as AuditedRequest)
     .filter(
-      ({ user, requestReceivedTimestamp }) =>
-        user.username.startsWith(account) && requestReceivedTimestamp >= since,
+      ({ user, impersonatedUser, requestReceivedTimestamp }) =>
+        (impersonatedUser ?? user).username.startsWith(account) && requestReceivedTimestamp >= since,
     );
 }
 
