@@ -1,0 +1,134 @@
+import type { DiskPlan } from '../world/disk.ts';
+import type { LinkPlan } from '../world/link.ts';
+import type { MemberTuning } from '../world/memberProcess.ts';
+import type { ClockPlan } from '../world/process.ts';
+import { Random } from '../world/random.ts';
+import type { MessageFaults } from '../world/unreliableTransport.ts';
+
+/** What can go wrong, by name. Each seed has some of them. */
+export const FAULTS = {
+  loss: 'messages of consensus are lost',
+  duplication: 'messages of consensus come twice',
+  reordering: 'messages of consensus overtake each other',
+  partition: 'the members fall into parts that do not reach each other',
+  oneWay: 'one direction between two machines is dead',
+  bridge: 'two parts reach each other over one member only',
+  clog: 'a link takes seconds',
+  kill: 'a process is killed',
+  killAtEffect: 'a process is killed between any two of its effects',
+  power: 'a machine loses power, and what it had not synced',
+  blackout: 'all machines lose power at once',
+  pause: 'a process stands still',
+  slowDisk: 'syncs take hundreds of times as long',
+  diskError:
+    'reads, writes or syncs fail; what a failed sync left out looks written until the next power failure',
+  fullDisk: 'others fill the volume',
+  bitRot: 'bits on the medium change',
+  misdirectedWrite: 'a write never got to its place, or another landed on it',
+  lostVolume: 'a volume is lost and its member comes back empty',
+  wildClock: 'the wall clocks of a minority are wrong, jump and step back',
+  transfer: 'leaderships are handed over',
+  handover: 'a member gives all its leaderships away',
+  scale: 'the cluster grows and shrinks',
+  clientPause: 'clients stand still',
+  clientCut: 'clients are cut off',
+} as const;
+export type FaultName = keyof typeof FAULTS;
+export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
+
+/** How large what may be wrong with true clocks is: the client library allows for a twentieth of a lease. */
+const RATE_ERROR = 0.01;
+const MIB = 1024 * 1024;
+
+export interface Plan {
+  readonly seed: number;
+  readonly faults: ReadonlySet<FaultName>;
+  /** Positions; those above `members` are empty until the cluster grows. */
+  readonly slots: number;
+  readonly members: number;
+  readonly shards: number;
+  readonly clients: number;
+  readonly attackMs: number;
+  /** Between two blows, on the average. */
+  readonly blowEveryMs: number;
+  readonly link: LinkPlan;
+  readonly messageFaults: MessageFaults;
+  readonly tuning: MemberTuning;
+  readonly disk: DiskPlan;
+  readonly memberClocks: readonly ClockPlan[];
+  readonly clientClocks: readonly ClockPlan[];
+  readonly sessionTtlMs: number;
+  readonly requestTimeoutMs: number;
+  /** Longest pause between two actions of one of a client's actors. */
+  readonly pauseMs: number;
+}
+
+/** Everything that is fixed for the whole of a seed's run. `only`: the faults to have, instead of drawn ones. */
+export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null): Plan {
+  const random = new Random(seed, 'plan');
+  // A few faults at full strength find other bugs than all of them at once.
+  const share = random.pick([0.15, 0.3, 0.5, 0.8]);
+  const drawn = new Set(FAULT_NAMES.filter(() => random.chance(share)));
+  const faults = only ?? drawn;
+  const members = random.pick([1, 3, 3, 3, 3, 5, 5]);
+  const slots = faults.has('scale') ? 5 : members;
+  const clients = 2 + random.below(4);
+  const wild = faults.has('wildClock') ? Math.floor((Math.min(members, 3) - 1) / 2) : 0;
+  return {
+    seed,
+    faults,
+    slots,
+    members,
+    shards: random.pick([1, 1, 2, 2, 3]),
+    clients,
+    attackMs: random.between(20_000, 60_000),
+    blowEveryMs: random.logBetween(300, 5_000),
+    link: random.pick<LinkPlan>([
+      { minMs: 0.05, maxMs: 0.3, retransmitChance: 0, splitChance: 0.01 },
+      { minMs: 0.2, maxMs: 3, retransmitChance: 0.001, splitChance: 0.02 },
+      { minMs: 1, maxMs: 30, retransmitChance: 0.01, splitChance: 0.1 },
+      { minMs: 20, maxMs: 60, retransmitChance: 0.001, splitChance: 0.02 },
+    ]),
+    messageFaults: {
+      loss: faults.has('loss') ? random.logBetween(0.005, 0.3) : 0,
+      duplication: faults.has('duplication') ? random.logBetween(0.005, 0.5) : 0,
+      reordering: faults.has('reordering') ? random.logBetween(0.005, 0.5) : 0,
+      reorderedByMs: random.logBetween(1, 2_000),
+    },
+    tuning: {
+      electionTicks: random.pick([12, 20, 40]),
+      heartbeatTicks: 3,
+      segmentBytes: random.pick([64 * 1024, 256 * 1024, MIB]),
+      snapshotEntries: random.pick([20, 100, 400, 100_000]),
+      snapshotBytes: random.pick([16 * 1024, 256 * 1024, 16 * MIB]),
+      hashEvery: 10,
+    },
+    disk: {
+      capacityBytes: faults.has('fullDisk') ? 16 * MIB : 1024 * MIB,
+      ioMs: random.pick([0, 0.02, 0.2]),
+      ...random.pick([
+        { syncMinMs: 0.1, syncMaxMs: 1 },
+        { syncMinMs: 0.3, syncMaxMs: 10 },
+        { syncMinMs: 2, syncMaxMs: 40 },
+      ]),
+    },
+    memberClocks: Array.from({ length: slots }, (_, ordinal) => drawClock(random, ordinal < wild)),
+    clientClocks: Array.from({ length: clients }, () => drawClock(random, false)),
+    sessionTtlMs: random.pick([1_000, 3_000, 10_000]),
+    requestTimeoutMs: random.pick([1_000, 3_000, 10_000]),
+    pauseMs: random.pick([50, 200, 300, 1_000]),
+  };
+}
+
+function drawClock(random: Random, wild: boolean): ClockPlan {
+  return {
+    rate: 1 + random.between(-RATE_ERROR, RATE_ERROR),
+    wallOffsetMs: wild ? random.between(-1, 1) * random.logBetween(1_000, 1e9) : random.between(-200, 200),
+    turnMs: random.pick([0, 0.05, 0.05, 1]),
+  };
+}
+
+export function describePlan(plan: Plan): string {
+  const { faults, messageFaults, memberClocks: _, clientClocks: __, ...rest } = plan;
+  return JSON.stringify({ ...rest, messageFaults, faults: [...faults] });
+}

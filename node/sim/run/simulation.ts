@@ -1,0 +1,209 @@
+import {
+  checkHistory,
+  describe,
+  type Healing,
+  ObservationChecker,
+  type Violation,
+} from '../checkers/index.ts';
+import { encodeLines } from '../history/jsonLines.ts';
+import type { Observation } from '../history/observations.ts';
+import { Recorder } from '../history/recorder.ts';
+import { DEFAULT_SETTINGS, Workload } from '../workload/index.ts';
+import { clientAddress } from '../world/memberProcess.ts';
+import { SimNetwork } from '../world/network.ts';
+import type { Show } from '../world/observer.ts';
+import { SimOperator } from '../world/operator.ts';
+import { SimProcess } from '../world/process.ts';
+import { MemberSlot } from '../world/slot.ts';
+import { World } from '../world/world.ts';
+import { Nemesis } from './nemesis.ts';
+import { describePlan, type Plan } from './plan.ts';
+import { Transcript } from './transcript.ts';
+
+/** The cluster must stand, from nothing, within this. */
+const FOUNDING_MS = 60_000;
+/** After healing, until every member is a ready voter everywhere. */
+const MENDING_MS = 120_000;
+/** From then on, until clients are served. */
+const SERVING_MS = 15_000;
+/** Clients go on for so long, and all of it must work. */
+const CALM_MS = 10_000;
+/** For clients to finish what they are at, and for the final look. */
+const FINISH_MS = 180_000;
+
+export interface RunResult {
+  readonly seed: number;
+  readonly violations: readonly Violation[];
+  /** What the product or the simulator found wrong by itself. */
+  readonly error: unknown;
+  readonly hash: string;
+  readonly lines: number;
+  readonly events: number;
+  readonly simulatedMs: number;
+  readonly operations: number;
+  readonly acknowledged: number;
+  readonly blows: number;
+}
+
+export interface RunOptions {
+  /** Null: not written. */
+  readonly transcriptPath: string | null;
+}
+
+/** One seed from the founding of its cluster to the last check. */
+export async function simulate(plan: Plan, options: RunOptions): Promise<RunResult> {
+  const world = new World(plan.seed);
+  const recorder = new Recorder(() => world.nowMs);
+  const transcript = new Transcript(options.transcriptPath, () => world.nowMs);
+  const checker = new ObservationChecker();
+  const violations: Violation[] = [];
+  let acknowledged = 0;
+  const note = (line: string): void => transcript.note(line);
+  const show: Show = (shown) => {
+    const observation = { ...shown, order: recorder.nextOrder(), worldMs: world.nowMs } as Observation;
+    transcript.show(observation);
+    if (observation.kind === 'acknowledged') acknowledged += 1;
+    const found = checker.observe(observation);
+    if (found.length === 0) return;
+    violations.push(...found);
+    world.fail(new CheckFailed(found));
+  };
+  note(describePlan(plan));
+
+  const network = new SimNetwork(world, world.random.split('network'), plan.link);
+  const slots: MemberSlot[] = [];
+  const durableOf = (memberId: number, group: number): number =>
+    slots.find((slot) => slot.memberId === memberId)?.disk.log.group(group).index ?? 0;
+  for (let ordinal = 0; ordinal < plan.slots; ordinal++) {
+    slots.push(
+      new MemberSlot({
+        ordinal,
+        world,
+        random: world.random.split(`slot ${ordinal}`),
+        network,
+        clock: plan.memberClocks[ordinal]!,
+        diskPlan: plan.disk,
+        tuning: plan.tuning,
+        messageFaults: plan.messageFaults,
+        show,
+        durableOf,
+        note,
+        restartMs: [20, 2_000],
+      }),
+    );
+  }
+  const operator = new SimOperator(
+    { world, slots, clusterId: `sim-${plan.seed}`, shards: plan.shards, note },
+    plan.members,
+  );
+  const clients = plan.clientClocks.map((clock, at) => {
+    const host = `client-${at}`;
+    const process = new SimProcess(world, {
+      name: host,
+      random: world.random.split(host),
+      clock,
+      onDeath: () => {},
+      onUncaught: (error) => world.fail(error),
+    });
+    return { host, process };
+  });
+  const workload = new Workload(
+    {
+      recorder,
+      clientOptions: (at) => {
+        const { host, process } = clients[at]!;
+        return {
+          endpoints: slots.map(({ ordinal }) => clientAddress(ordinal)),
+          transport: network.clientTransport(host, process),
+          clock: process,
+          sessionTtlMs: plan.sessionTtlMs,
+          requestTimeoutMs: plan.requestTimeoutMs,
+        };
+      },
+    },
+    plan.seed,
+    { ...DEFAULT_SETTINGS, clients: plan.clients, pauseMs: plan.pauseMs },
+  );
+  const nemesis = new Nemesis({
+    world,
+    random: world.random.split('nemesis'),
+    plan,
+    network,
+    slots,
+    operator,
+    clients,
+    note,
+  });
+
+  let healing: Healing | null = null;
+  let error: unknown = null;
+  let over = false;
+  const unhandled = (reason: unknown): void => world.fail(reason);
+  process.on('unhandledRejection', unhandled);
+
+  const within = async (what: string, ms: number, holds: () => boolean): Promise<void> => {
+    const dueMs = world.nowMs + ms;
+    while (!holds()) {
+      if (world.nowMs > dueMs) throw new Error(`${what}: not within ${ms} ms`);
+      await world.sleep(100);
+    }
+  };
+  const timely = <T>(what: string, ms: number, work: Promise<T>): Promise<T> =>
+    Promise.race([
+      work,
+      world.sleep(ms).then(() => {
+        throw new Error(`${what}: not within ${ms} ms`);
+      }),
+    ]);
+  const story = async (): Promise<void> => {
+    void operator.run();
+    await within('founding', FOUNDING_MS, () => operator.settled);
+    note('founded');
+    if (!(await timely('the declaration of queues', FOUNDING_MS, workload.prepare()))) {
+      throw new Error('the queues cannot be declared');
+    }
+    workload.start();
+    await nemesis.attack(world.nowMs + plan.attackMs);
+    nemesis.heal();
+    await within('mending', MENDING_MS, () => operator.settled);
+    healing = { healedMs: world.nowMs, withinMs: SERVING_MS };
+    note('mended');
+    await world.sleep(SERVING_MS + CALM_MS);
+    note('stops');
+    await timely('the end of the work', FINISH_MS, workload.stop());
+    const { complete, missing } = await timely('the audit', FINISH_MS, workload.audit());
+    if (!complete) throw new Error(`the audit could not be finished: ${missing.join(', ')}`);
+    operator.stop();
+    over = true;
+  };
+  story().catch((reason: unknown) => world.fail(reason));
+  try {
+    await world.run(() => over);
+    violations.push(...checkHistory(recorder.operations(), { healing }));
+  } catch (reason) {
+    if (!(reason instanceof CheckFailed)) error = reason;
+  } finally {
+    process.off('unhandledRejection', unhandled);
+  }
+  for (const violation of violations) note(describe(violation));
+  if (error !== null) note(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  note(encodeLines(recorder.operations()));
+  return {
+    seed: plan.seed,
+    violations,
+    error,
+    lines: transcript.lines,
+    hash: transcript.end(),
+    events: world.events,
+    simulatedMs: world.nowMs,
+    operations: recorder.size,
+    acknowledged,
+    blows: nemesis.blowsStruck,
+  };
+}
+
+class CheckFailed extends Error {
+  constructor(violations: readonly Violation[]) {
+    super(violations.map(describe).join('\n'));
+  }
+}

@@ -1,0 +1,185 @@
+import { dirname } from 'node:path';
+import type { FileOps, OpenFile } from '../../src/storage/fileOps.ts';
+import { DurableLog } from './durableLog.ts';
+import { FileTree, systemError } from './fileTree.ts';
+import type { Inode } from './inode.ts';
+import type { SimProcess } from './process.ts';
+import type { Random } from './random.ts';
+
+/** Where a member's volume is mounted. */
+export const VOLUME = '/volume';
+const WAL = `${VOLUME}/wal`;
+
+export interface DiskPlan {
+  readonly capacityBytes: number;
+  /** Of a read or a write into the page cache. */
+  readonly ioMs: number;
+  /** Bounds of a sync; drawn uniform in the logarithm. */
+  readonly syncMinMs: number;
+  readonly syncMaxMs: number;
+}
+
+/**
+ * One member's volume. It outlives processes: a killed process leaves the page cache behind, a power failure only what
+ * was synced and any part of what was not.
+ */
+export class SimDisk {
+  /** What a power failure now would leave of the log. */
+  readonly log = new DurableLog();
+  readonly #random: Random;
+  readonly #plan: DiskPlan;
+  readonly #tree = new FileTree();
+  /** Each of the next ones fails with EIO. */
+  readonly failNext = { read: 0, write: 0, sync: 0 };
+  /** Times its usual speed. */
+  slowness = 1;
+  /** Taken by others on the same file system. */
+  foreignBytes = 0;
+  /** What the operations reported as failed since the last `takeFailures`. */
+  #failures = 0;
+
+  constructor(random: Random, plan: DiskPlan) {
+    this.#random = random;
+    this.#plan = plan;
+    this.#tree.makeDirectory(VOLUME);
+  }
+
+  get tree(): FileTree {
+    return this.#tree;
+  }
+
+  get freeBytes(): number {
+    let used = this.foreignBytes;
+    for (const [, inode] of this.#tree.files()) used += inode.length;
+    return Math.max(0, this.#plan.capacityBytes - used);
+  }
+
+  /** True: an operation failed since this was asked last. */
+  takeFailures(): boolean {
+    const failed = this.#failures > 0;
+    this.#failures = 0;
+    return failed;
+  }
+
+  powerFailure(): void {
+    const random = this.#random;
+    // How far the write-back had come: nothing, all, or anything between.
+    const p = random.pick([0, 0, 0.1, 0.5, 0.9, 1]);
+    for (const [, inode] of this.#tree.files()) inode.powerFailure(() => random.chance(p));
+    this.#tree.powerFailure(() => random.chance(p));
+  }
+
+  /** A process starts on it: what a failed sync left in the page cache may or may not still be there. */
+  beforeStart(): void {
+    if (!this.#random.chance(0.5)) return;
+    for (const [, inode] of this.#tree.files()) if (inode.hasLost) inode.forgetLost();
+  }
+
+  /** The volume as one process sees it, for as long as it lives. */
+  mount(process: SimProcess): FileOps {
+    const tree = this.#tree;
+    const meta = <T>(work: () => T): Promise<T> => this.#operate(process, this.#plan.ioMs, work);
+    return {
+      makeDirectory: (path) => meta(() => tree.makeDirectory(path)),
+      list: (path) => meta(() => tree.list(path)),
+      open: (path, mode) =>
+        meta(() => {
+          const inode = mode === 'create' ? tree.create(path) : tree.open(path);
+          return this.#file(process, path, inode);
+        }),
+      rename: (from, to) =>
+        meta(() => {
+          tree.rename(from, to);
+        }),
+      remove: (path) => meta(() => tree.remove(path)),
+      syncDirectory: (path) =>
+        this.#operate(process, this.#syncMs(), () => {
+          this.#maybeFail('sync', path);
+          tree.syncDirectory(path);
+        }),
+      freeBytes: () => meta(() => this.freeBytes),
+      totalBytes: () => meta(() => this.#plan.capacityBytes),
+    };
+  }
+
+  #file(process: SimProcess, path: string, inode: Inode): OpenFile {
+    const { ioMs } = this.#plan;
+    const inLog = dirname(path) === WAL;
+    const put = (buffers: readonly Uint8Array[], position: number): number => {
+      this.#maybeFail('write', path);
+      let length = 0;
+      for (const buffer of buffers) length += buffer.length;
+      if (position + length - inode.length > this.freeBytes) {
+        this.#failures += 1;
+        // Whatever still fitted may have been written.
+        const first = buffers[0];
+        const fits = Math.min(this.freeBytes, first?.length ?? 0);
+        if (first !== undefined && fits > 0 && this.#random.chance(0.5)) {
+          inode.write([first.subarray(0, this.#random.below(fits + 1))], position);
+        }
+        throw systemError('ENOSPC', path);
+      }
+      return inode.write(buffers, position);
+    };
+    const sync = (from?: number, to?: number): void => {
+      if (this.failNext.sync > 0) {
+        const p = this.#random.pick([0, 0, 0.5]);
+        inode.failSync(() => this.#random.chance(p));
+      }
+      this.#maybeFail('sync', path);
+      inode.sync(from, to);
+      if (inLog) this.log.synced(inode, () => this.#tree.isDurable(WAL, inode));
+    };
+    return {
+      size: () => this.#operate(process, ioMs, () => inode.length),
+      read: (into, position) =>
+        this.#operate(process, ioMs, () => {
+          this.#maybeFail('read', path);
+          return inode.read(into, position);
+        }),
+      write: (buffers, position) =>
+        this.#operate(process, ioMs, () => {
+          put(buffers, position);
+        }),
+      writeSynced: async (buffers, position) => {
+        const end = await this.#operate(process, ioMs, () => put(buffers, position));
+        await this.#operate(process, this.#syncMs(), () => sync(position, end));
+      },
+      sync: () => this.#operate(process, this.#syncMs(), () => sync()),
+      close: () => this.#operate(process, ioMs, () => {}),
+    };
+  }
+
+  #syncMs(): number {
+    const { syncMinMs, syncMaxMs } = this.#plan;
+    return this.#random.logBetween(syncMinMs, syncMaxMs) * this.slowness;
+  }
+
+  #maybeFail(kind: 'read' | 'write' | 'sync', path: string): void {
+    if (this.failNext[kind] === 0) return;
+    this.failNext[kind] -= 1;
+    this.#failures += 1;
+    throw systemError('EIO', `${kind} of ${path}`);
+  }
+
+  /** One operation: it happens at a moment between its start and its end, whether its process lives by then or not. */
+  #operate<T>(process: SimProcess, takesMs: number, work: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (!process.effect()) return;
+      const happens = takesMs * this.#random.unit();
+      process.world.after(takesMs === 0 ? 0 : happens, () => {
+        // Of what a killed process had asked the system for, anything may have been begun.
+        if (!process.alive && this.#random.chance(0.5)) return;
+        let value: T;
+        try {
+          value = work();
+        } catch (error) {
+          process.deliver('io', () => reject(error));
+          return;
+        }
+        if (!process.alive) return;
+        process.world.after(takesMs - happens, () => process.deliver('io', () => resolve(value)));
+      });
+    });
+  }
+}

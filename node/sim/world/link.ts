@@ -1,0 +1,79 @@
+import type { Random } from './random.ts';
+import type { World } from './world.ts';
+
+export interface LinkPlan {
+  readonly minMs: number;
+  readonly maxMs: number;
+  /** A lost packet costs the stream a retransmission. */
+  readonly retransmitChance: number;
+  /** Streams keep no boundaries: how often what was written at once arrives in two parts. */
+  readonly splitChance: number;
+}
+
+const RETRANSMIT_MS = 200;
+
+/** One direction between two machines. */
+export class Link {
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #plan: LinkPlan;
+  /** Nothing passes: what is sent waits for the system to send it again. */
+  #blocked = false;
+  /** On top of the usual delay. */
+  clogMs = 0;
+  #waiting: (() => void)[] = [];
+
+  constructor(world: World, random: Random, plan: LinkPlan) {
+    this.#world = world;
+    this.#random = random;
+    this.#plan = plan;
+  }
+
+  get blocked(): boolean {
+    return this.#blocked;
+  }
+
+  block(): void {
+    this.#blocked = true;
+  }
+
+  unblock(): void {
+    if (!this.#blocked) return;
+    this.#blocked = false;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    // The systems at both ends send again when their timers say so; order within a stream stays.
+    const delayMs = this.#random.between(1, 1_000);
+    this.#world.after(delayMs, () => {
+      for (const arrive of waiting) {
+        if (this.#blocked) this.#waiting.push(arrive);
+        else arrive();
+      }
+    });
+    // What is sent from now on must not overtake it.
+    this.#notBeforeMs = this.#world.nowMs + delayMs;
+  }
+  #notBeforeMs = 0;
+
+  delayMs(): number {
+    const { minMs, maxMs, retransmitChance } = this.#plan;
+    const usual = this.#random.between(minMs, maxMs) + this.clogMs;
+    return this.#random.chance(retransmitChance) ? usual + RETRANSMIT_MS : usual;
+  }
+
+  /** Brings something over, behind what arrives at `notBeforeMs`; returns when it arrives if nothing comes between. */
+  carry(notBeforeMs: number, arrive: () => void): number {
+    const at = Math.max(notBeforeMs, this.#notBeforeMs, this.#world.nowMs + this.delayMs());
+    this.#world.at(at, () => {
+      if (this.#blocked) this.#waiting.push(arrive);
+      else arrive();
+    });
+    return at;
+  }
+
+  parts(bytes: Buffer): readonly Buffer[] {
+    if (bytes.length < 2 || !this.#random.chance(this.#plan.splitChance)) return [bytes];
+    const cut = 1 + this.#random.below(bytes.length - 1);
+    return [bytes.subarray(0, cut), bytes.subarray(cut)];
+  }
+}

@@ -1,0 +1,263 @@
+import { crc32 } from 'node:zlib';
+import type { GroupId } from '@synccluster/client/protocol';
+import { canonicalHash } from '../../src/machines/canonicalHash.ts';
+import type { Machine } from '../../src/machines/machine.ts';
+import type { Entry, RestoredState } from '../../src/raft/types.ts';
+import type { Group } from '../../src/replica/group.ts';
+import type { Member } from '../../src/replica/member.ts';
+import type { Wal, WalRecord } from '../../src/storage/storage.ts';
+import type { EntryRecord, Observation } from '../history/observations.ts';
+import type { DurableLog } from './durableLog.ts';
+
+/** An observation without what every one of them has. */
+type Shown = Observation extends infer O
+  ? O extends Observation
+    ? Omit<O, 'order' | 'worldMs'>
+    : never
+  : never;
+export type Show = (shown: Shown) => void;
+
+interface Watched {
+  readonly group: Group;
+  role: string;
+  term: number;
+  commit: number;
+  applied: number;
+  configurationIndex: number;
+  /** Index of the command that was applied last. */
+  commandIndex: number;
+  hashed: Map<number, number>;
+  restored: boolean;
+}
+
+export interface MemberObserverOptions {
+  readonly memberId: number;
+  readonly show: Show;
+  readonly disk: DurableLog;
+  /** What the volume of another member holds for sure. */
+  readonly durableOf: (memberId: number, group: number) => number;
+  /** State is hashed at multiples of this index. */
+  readonly hashEvery: number;
+}
+
+/** Shows what a member does inside, from beside: it is the product's own code that runs, unchanged. */
+export class MemberObserver {
+  readonly #options: MemberObserverOptions;
+  readonly #groups = new Map<GroupId, Watched>();
+  #member: Member | null = null;
+  /** The member is dead: its code may run on to the end of the event, but shows nothing any more. */
+  silent = false;
+
+  constructor(options: MemberObserverOptions) {
+    this.#options = options;
+    // What a dead process had asked for may still get to the disk.
+    options.disk.onEntries = (group, index) =>
+      options.show({ kind: 'durable', member: this.#id, group, index });
+    options.disk.onHardState = (group, term, vote) => {
+      if (vote !== 0) options.show({ kind: 'voted', member: this.#id, group, term, vote });
+    };
+  }
+
+  get #id(): number {
+    return this.#options.memberId;
+  }
+
+  restored(groups: ReadonlyMap<GroupId, RestoredState>): void {
+    for (const [group, { hardState, snapshot, entries }] of groups) {
+      this.#show({
+        kind: 'restored',
+        member: this.#id,
+        group,
+        term: hardState.term,
+        vote: hardState.vote,
+        snapshotIndex: snapshot?.index ?? 0,
+        snapshotTerm: snapshot?.term ?? 0,
+        entries: entries.map(recorded),
+      });
+    }
+  }
+
+  /** The log as the member writes to it. */
+  watchLog(wal: Wal): Wal {
+    return {
+      write: (records, durable) => {
+        for (const record of records) this.#logged(record);
+        wal.write(records, durable);
+      },
+      close: () => wal.close(),
+      stats: wal.stats,
+    };
+  }
+
+  watch(member: Member): void {
+    this.#member = member;
+    this.look(true);
+  }
+
+  /** After each event of the member; `thorough` where a pass may have run. */
+  look(thorough: boolean): void {
+    const member = this.#member;
+    if (member === null || this.silent) return;
+    for (const group of member.groups.values()) this.#lookAt(group, thorough);
+  }
+
+  acknowledging(id: GroupId, index: number): void {
+    const watched = this.#groups.get(id);
+    if (watched === undefined || this.silent) return;
+    this.#commitSeen(watched);
+    // Its command has been applied, and is about to be counted.
+    this.#appliedSeen(watched, watched.commandIndex);
+    const voters = watched.group.status().configuration.voters.map((voter) => voter.id);
+    this.#show({
+      kind: 'acknowledged',
+      member: this.#id,
+      group: id,
+      index,
+      voters,
+      durable: voters.map((member) => ({ member, index: this.#options.durableOf(member, id) })),
+    });
+  }
+
+  #lookAt(group: Group, thorough: boolean): void {
+    let watched = this.#groups.get(group.id);
+    if (watched === undefined) {
+      watched = this.#meet(group);
+    } else if (watched.group !== group) throw new Error(`group ${group.id} was opened twice`);
+    const { role, term } = group.core;
+    if (role !== watched.role || term !== watched.term) {
+      watched.role = role;
+      watched.term = term;
+      const voters = group.status().configuration.voters.map((voter) => voter.id);
+      this.#show({ kind: 'role', member: this.#id, group: group.id, term, role, voters });
+    }
+    if (watched.restored && !group.installing) this.#installedSeen(watched);
+    if (thorough || group.applied !== watched.applied) this.#commitSeen(watched);
+    if (group.applied !== watched.applied) this.#appliedSeen(watched, group.applied);
+  }
+
+  #meet(group: Group): Watched {
+    const status = group.status();
+    const watched: Watched = {
+      group,
+      role: 'follower',
+      term: status.term,
+      commit: group.applied,
+      applied: group.applied,
+      configurationIndex: -1,
+      commandIndex: group.applied,
+      hashed: new Map(),
+      restored: false,
+    };
+    this.#groups.set(group.id, watched);
+    this.#watchMachine(watched, group.machine);
+    return watched;
+  }
+
+  #watchMachine(watched: Watched, machine: Machine): void {
+    const { hashEvery } = this.#options;
+    const apply = machine.apply.bind(machine);
+    machine.apply = (command, stampMs, index) => {
+      if (index !== watched.commandIndex) {
+        // All of the entries before has been applied by now, and nothing of this one.
+        this.#hash(watched, Math.floor((index - 1) / hashEvery) * hashEvery);
+        watched.commandIndex = index;
+      }
+      return apply(command, stampMs, index);
+    };
+    const freeze = machine.freeze.bind(machine);
+    machine.freeze = () => {
+      // Whoever gets this snapshot is to have this state.
+      if (!this.silent) watched.hashed.set(watched.group.applied, machine.digest());
+      return freeze();
+    };
+    const restore = machine.restore.bind(machine);
+    machine.restore = (records) => {
+      restore(records);
+      watched.restored = true;
+    };
+  }
+
+  #hash(watched: Watched, index: number): void {
+    if (index <= watched.applied || index < watched.commandIndex || this.silent) return;
+    watched.hashed.set(index, watched.group.machine.digest());
+  }
+
+  #installedSeen(watched: Watched): void {
+    const { group } = watched;
+    watched.restored = false;
+    watched.applied = group.applied;
+    watched.commit = group.applied;
+    watched.commandIndex = group.applied;
+    watched.hashed.clear();
+    this.#show({
+      kind: 'installed',
+      member: this.#id,
+      group: group.id,
+      index: group.applied,
+      term: group.appliedTerm,
+      stateHash: group.machine.digest(),
+    });
+  }
+
+  #commitSeen(watched: Watched): void {
+    const { group } = watched;
+    const status = group.status();
+    if (status.configurationIndex !== watched.configurationIndex) {
+      watched.configurationIndex = status.configurationIndex;
+      const { voters, learners } = status.configuration;
+      this.#show({
+        kind: 'configuration',
+        member: this.#id,
+        group: group.id,
+        index: status.configurationIndex,
+        voters: voters.map(({ id }) => id),
+        learners: learners.map(({ id }) => id),
+      });
+    }
+    if (status.commit <= watched.commit) return;
+    watched.commit = status.commit;
+    const { term } = status;
+    this.#show({ kind: 'committed', member: this.#id, group: group.id, index: status.commit, term });
+  }
+
+  #appliedSeen(watched: Watched, index: number): void {
+    if (index <= watched.applied) return;
+    if (index === watched.group.applied && index % this.#options.hashEvery === 0) {
+      watched.hashed.set(index, watched.group.machine.digest());
+    }
+    watched.applied = index;
+    const at = { kind: 'applied', member: this.#id, group: watched.group.id } as const;
+    let last = 0;
+    for (const [hashedIndex, stateHash] of watched.hashed) {
+      if (hashedIndex > index) continue;
+      this.#show({ ...at, index: hashedIndex, stateHash });
+      watched.hashed.delete(hashedIndex);
+      last = hashedIndex;
+    }
+    if (last < index) this.#show({ ...at, index, stateHash: null });
+  }
+
+  #logged(record: WalRecord): void {
+    if (record.type === 'entries') {
+      this.#show({
+        kind: 'appended',
+        member: this.#id,
+        group: record.group,
+        entries: record.entries.map(recorded),
+      });
+    } else if (record.type === 'compact') {
+      this.#show({ kind: 'compacted', member: this.#id, group: record.group, firstIndex: record.keepFrom });
+    }
+  }
+
+  #show(shown: Shown): void {
+    if (!this.silent) this.#options.show(shown);
+  }
+}
+
+function recorded(entry: Entry): EntryRecord {
+  const { index, term, kind, stampMs, data, configuration } = entry;
+  const members = configuration === null ? null : [configuration.voters, configuration.learners];
+  const flat = members?.map((list) => list.map(({ id, ordinal }) => [id, ordinal])) ?? null;
+  return { index, term, kind, hash: canonicalHash([kind, stampMs, crc32(data), flat]) >>> 0 };
+}

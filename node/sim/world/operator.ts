@@ -1,0 +1,265 @@
+import type { GroupId, Ordinal } from '@synccluster/client/protocol';
+import type { IdentityView, MemberStatus, RosterChangeView } from '../../src/http/memberPort.ts';
+import type { MemberSlot } from './slot.ts';
+import type { World } from './world.ts';
+
+const PASS_MS = 500;
+/** A learner this close to the leader's log counts as caught up. */
+const CAUGHT_UP_ENTRIES = 64;
+
+export interface OperatorOptions {
+  readonly world: World;
+  readonly slots: readonly MemberSlot[];
+  readonly clusterId: string;
+  readonly shards: number;
+  readonly note: (line: string) => void;
+}
+
+interface Seen {
+  readonly slot: MemberSlot;
+  readonly identity: IdentityView;
+  readonly status: MemberStatus | null;
+}
+type GroupStatus = MemberStatus['groups'][number];
+
+/**
+ * What the operator does from outside, one step a pass, all of it through the calls that the admin API offers: it
+ * founds the cluster once, keeps as many members as are wanted, replaces those whose volume is lost, and takes one
+ * voter out at a time, only where every group has a quorum without it.
+ */
+export class SimOperator {
+  readonly #options: OperatorOptions;
+  #members: number;
+  #founded = false;
+  #stopped = false;
+  /** As of the last pass: every wanted member is a ready voter of every group, and nobody else is in any. */
+  #settled = false;
+
+  constructor(options: OperatorOptions, members: number) {
+    this.#options = options;
+    this.#members = members;
+  }
+
+  get settled(): boolean {
+    return this.#settled;
+  }
+  get members(): number {
+    return this.#members;
+  }
+
+  scale(members: number): void {
+    this.#members = members;
+    this.#settled = false;
+    this.#options.note(`${members} members are wanted`);
+  }
+
+  /** Something was broken: nothing counts as settled before the next look. */
+  unsettle(): void {
+    this.#settled = false;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async run(): Promise<void> {
+    const { world, note } = this.#options;
+    while (!this.#stopped) {
+      try {
+        await this.#pass();
+      } catch (error) {
+        note(`operator: ${error instanceof Error ? error.message : String(error)}`);
+      }
+      await world.sleep(PASS_MS);
+    }
+  }
+
+  async #pass(): Promise<void> {
+    const { slots, clusterId, shards, note } = this.#options;
+    for (const slot of slots) if (slot.ordinal < this.#members && !slot.wanted) slot.want();
+    const seen = await this.#look();
+    if (!this.#founded) {
+      const first = seen.find(({ slot }) => slot.ordinal === 0);
+      if (first === undefined) return;
+      if (first.identity.empty) await this.#call(first.slot, (s) => s.bootstrap(clusterId, shards));
+      else if (first.status !== null && first.status.roster.version > 0) this.#founded = true;
+      return;
+    }
+    const leaders = leadersOf(seen, shards + 1);
+    const keeper = leaders[0];
+    if (keeper === undefined || leaders.length < shards + 1) {
+      this.#settled = false;
+      return;
+    }
+    const { roster } = keeper.status;
+    const groups = leaders.map(({ group }) => group);
+    const configured = groups.flatMap(({ configuration: { voters, learners } }) => [...voters, ...learners]);
+    const spent = new Set([
+      ...roster.tombstones,
+      ...roster.members.filter(({ target }) => target === 'removed').map(({ memberId }) => memberId),
+    ]);
+    const current = roster.members.filter(({ target }) => target !== 'removed');
+    const inGroups = (id: number): boolean => configured.some((member) => member.id === id);
+
+    for (const { slot, identity } of seen) {
+      const foreign = identity.clusterId !== null && identity.clusterId !== clusterId;
+      if (!(spent.has(identity.memberId) || foreign) || inGroups(identity.memberId)) continue;
+      if (slot.ordinal >= this.#members) continue;
+      note(`${slot.host} is to set the volume of member ${identity.memberId} aside`);
+      slot.spoilt = true;
+      await this.#call(slot, (s) => s.reset(identity.memberId));
+    }
+    // One that is out of everything is not started again; its volume stays.
+    for (const slot of slots) {
+      const above = slot.wanted && slot.ordinal >= this.#members;
+      if (above && !inGroups(slot.memberId) && !current.some((m) => m.ordinal === slot.ordinal))
+        slot.unwant();
+    }
+    const changes = this.#changes(seen, roster.members, current, spent, groups, configured);
+    if (changes.length > 0) {
+      this.#settled = false;
+      note(
+        `roster ${roster.version}: ${changes.map((c) => `${c.ordinal} ${c.memberId} ${c.target}`).join(', ')}`,
+      );
+      await this.#call(keeper.slot, (s) => s.changeRoster(roster.version, changes));
+      return;
+    }
+    const wanted = seen.filter(({ slot }) => slot.ordinal < this.#members);
+    this.#settled =
+      wanted.length === this.#members &&
+      wanted.every(({ status }) => status?.ready === true) &&
+      current.length === this.#members &&
+      groups.every(
+        ({ configuration: { voters, learners }, configurationCommitted, progress, commit }) =>
+          configurationCommitted &&
+          learners.length === 0 &&
+          voters.length === this.#members &&
+          voters.every(({ id }) => wanted.some(({ identity }) => identity.memberId === id)) &&
+          progress.every(({ match, active }) => active && match + CAUGHT_UP_ENTRIES >= commit),
+      );
+  }
+
+  /** At most one kind of change at a time; none while somebody who was removed is still in a group. */
+  #changes(
+    seen: readonly Seen[],
+    known: MemberStatus['roster']['members'],
+    current: MemberStatus['roster']['members'],
+    spent: ReadonlySet<number>,
+    groups: readonly GroupStatus[],
+    configured: readonly { id: number; ordinal: number }[],
+  ): RosterChangeView[] {
+    if (configured.some(({ id }) => spent.has(id))) return [];
+    const removed = ({ memberId, ordinal }: { memberId: number; ordinal: number }): RosterChangeView => ({
+      memberId,
+      ordinal,
+      target: 'removed',
+    });
+    const isLost = (entry: { memberId: number; ordinal: number }): boolean => {
+      const identity = seen.find(({ slot }) => slot.ordinal === entry.ordinal)?.identity;
+      return identity !== undefined && (identity.memberId !== entry.memberId || identity.damaged !== null);
+    };
+    const stray = current.filter(
+      (entry) =>
+        entry.target === 'learner' &&
+        !groups.some(({ configuration }) => configuration.voters.some(({ id }) => id === entry.memberId)) &&
+        (entry.ordinal >= this.#members || isLost(entry)),
+    );
+    if (stray.length > 0) return stray.map(removed);
+    const lost = current.find(
+      (entry) => entry.ordinal < this.#members && isLost(entry) && quorumWithout(groups, entry.memberId),
+    );
+    if (lost !== undefined) return [removed(lost)];
+    const joining = seen.filter(
+      ({ slot: { ordinal }, identity: { memberId, damaged } }) =>
+        ordinal < this.#members &&
+        damaged === null &&
+        !spent.has(memberId) &&
+        !known.some((entry) => entry.memberId === memberId) &&
+        !current.some((entry) => entry.ordinal === ordinal) &&
+        !configured.some((member) => member.ordinal === ordinal),
+    );
+    if (joining.length > 0) {
+      return joining.map(({ slot: { ordinal }, identity: { memberId } }) => ({
+        memberId,
+        ordinal: ordinal as Ordinal,
+        target: 'learner',
+      }));
+    }
+    const ready = current.filter(
+      ({ memberId, target }) => target === 'learner' && groups.every((group) => isCaughtUp(group, memberId)),
+    );
+    if (ready.length > 0) return ready.map((entry) => ({ ...entry, target: 'voter' as const }));
+    const surplus = current
+      .filter((entry) => entry.ordinal >= this.#members && quorumWithout(groups, entry.memberId))
+      .sort((a, b) => b.ordinal - a.ordinal)[0];
+    return surplus === undefined ? [] : [removed(surplus)];
+  }
+
+  async #look(): Promise<Seen[]> {
+    const answers = await Promise.all(
+      this.#options.slots.map(async (slot): Promise<Seen | null> => {
+        try {
+          return await this.#call(slot, (service) => ({
+            slot,
+            identity: service.identity(),
+            status: service.status(),
+          }));
+        } catch {
+          return null;
+        }
+      }),
+    );
+    return answers.filter((answer) => answer !== null);
+  }
+
+  /** As over HTTP: to a member that runs, answered or given up after a while. */
+  #call<T>(
+    slot: MemberSlot,
+    work: (service: NonNullable<MemberSlot['running']>['service']) => T | Promise<T>,
+  ): Promise<T> {
+    const { running, process } = slot;
+    if (running === null || process === null) return Promise.reject(new Error(`${slot.host} is down`));
+    const overdue = new Promise<never>((_, reject) => {
+      this.#options.world.after(5_000, () => reject(new Error(`${slot.host} does not answer`)));
+    });
+    return Promise.race([process.call(() => work(running.service)), overdue]);
+  }
+}
+
+interface Leader {
+  readonly slot: MemberSlot;
+  readonly status: MemberStatus;
+  readonly group: GroupStatus;
+}
+
+/** Of each group the one that leads in the highest term; stops at the first group without. */
+function leadersOf(seen: readonly Seen[], count: number): Leader[] {
+  const leaders: Leader[] = [];
+  for (let id = 0; id < count; id++) {
+    let best: Leader | null = null;
+    for (const { slot, status } of seen) {
+      const group = status?.groups.find((one) => one.group === (id as GroupId));
+      if (status === null || group?.role !== 'leader' || group.term <= (best?.group.term ?? 0)) continue;
+      best = { slot, status, group };
+    }
+    if (best === null) return leaders;
+    leaders.push(best);
+  }
+  return leaders;
+}
+
+function quorumWithout(groups: readonly GroupStatus[], memberId: number): boolean {
+  return groups.every(({ configuration: { voters }, progress }) => {
+    const rest = voters.filter(({ id }) => id !== memberId);
+    const known = new Set(progress.filter(({ active }) => active).map(({ id }) => id));
+    // The leader itself is not among those it hears of.
+    const alive = rest.filter(({ id }) => known.has(id) || !progress.some((one) => one.id === id)).length;
+    return alive >= Math.floor(voters.length / 2) + 1 && rest.length > 0;
+  });
+}
+
+function isCaughtUp({ progress, lastIndex, configuration }: GroupStatus, memberId: number): boolean {
+  if (configuration.voters.some(({ id }) => id === memberId)) return true;
+  const one = progress.find(({ id }) => id === memberId);
+  return one?.active === true && one.match + CAUGHT_UP_ENTRIES >= lastIndex;
+}

@@ -1,0 +1,216 @@
+import { isInvariant } from '../../src/errors.ts';
+import type { DiskPlan } from './disk.ts';
+import { SimDisk } from './disk.ts';
+import {
+  hostOf,
+  type MemberSurroundings,
+  type MemberTuning,
+  type RunningMember,
+  runMember,
+} from './memberProcess.ts';
+import type { SimNetwork } from './network.ts';
+import type { Show } from './observer.ts';
+import { type ClockPlan, SimProcess } from './process.ts';
+import type { Random } from './random.ts';
+import type { MessageFaults } from './unreliableTransport.ts';
+import type { World } from './world.ts';
+
+export interface SlotOptions {
+  readonly ordinal: number;
+  readonly world: World;
+  readonly random: Random;
+  readonly network: SimNetwork;
+  readonly clock: ClockPlan;
+  readonly diskPlan: DiskPlan;
+  readonly tuning: MemberTuning;
+  readonly messageFaults: MessageFaults;
+  readonly show: Show;
+  readonly durableOf: MemberSurroundings['durableOf'];
+  readonly note: (line: string) => void;
+  /** Until a member that ended is started again. */
+  readonly restartMs: readonly [from: number, to: number];
+}
+
+/** One position of the cluster: a machine, the volume in it, and the member's process on it, if it runs. */
+export class MemberSlot {
+  readonly ordinal: number;
+  readonly #options: SlotOptions;
+  #disk: SimDisk;
+  #process: SimProcess | null = null;
+  #running: RunningMember | null = null;
+  #starts = 0;
+  #volumes = 0;
+  /** As of the last start; 0: never. */
+  #memberId = 0;
+  /** It is to run: whenever it ends, it is started again. */
+  #wanted = false;
+  #restartAtMs = Number.POSITIVE_INFINITY;
+  /** Nobody starts it before this moment. */
+  #downUntilMs = 0;
+  /** Something on the volume was spoilt: that the member finds it damaged is right. */
+  spoilt = false;
+
+  constructor(options: SlotOptions) {
+    this.ordinal = options.ordinal;
+    this.#options = options;
+    this.#disk = this.#newDisk();
+  }
+
+  get disk(): SimDisk {
+    return this.#disk;
+  }
+  get process(): SimProcess | null {
+    return this.#process?.alive === true ? this.#process : null;
+  }
+  /** Null while it starts or is down. */
+  get running(): RunningMember | null {
+    return this.#process?.alive === true ? this.#running : null;
+  }
+  get memberId(): number {
+    return this.#memberId;
+  }
+  get wanted(): boolean {
+    return this.#wanted;
+  }
+  get host(): string {
+    return hostOf(this.ordinal);
+  }
+
+  want(): void {
+    this.#wanted = true;
+    if (this.process === null) this.#startAfter(0);
+  }
+
+  /** In order, for good, as a cluster does that is scaled down: its volume stays. */
+  unwant(): void {
+    this.#wanted = false;
+    this.process?.die('scaled down');
+  }
+
+  kill(why: string): void {
+    this.process?.die(why);
+  }
+
+  /** The machine with all that is in its memory. */
+  powerFailure(downMs: number): void {
+    const { network, world, note } = this.#options;
+    note(`${this.host} loses power for ${Math.round(downMs)} ms`);
+    network.host(this.host).dark = true;
+    this.#downUntilMs = world.nowMs + downMs;
+    this.process?.die('power failure', true);
+    this.#disk.powerFailure();
+    this.#startAfter(downMs);
+  }
+
+  stayDown(ms: number): void {
+    this.#downUntilMs = this.#options.world.nowMs + ms;
+  }
+
+  comeBack(): void {
+    this.#downUntilMs = 0;
+    this.process?.resume();
+    if (this.process === null) this.#startAfter(0);
+  }
+
+  /** The volume is gone with all that was on it, and there is an empty one in its place. */
+  loseVolume(): void {
+    const { note } = this.#options;
+    note(`${this.host} loses its volume, member ${this.#memberId}`);
+    this.process?.die('its volume is gone');
+    this.#lost();
+    this.#disk = this.#newDisk();
+    this.spoilt = false;
+  }
+
+  /** The id that was on the volume will not be seen again. */
+  #lost(): void {
+    if (this.#memberId !== 0) this.#options.show({ kind: 'volumeLost', member: this.#memberId });
+    this.#memberId = 0;
+  }
+
+  #newDisk(): SimDisk {
+    this.#volumes += 1;
+    const { random, diskPlan } = this.#options;
+    return new SimDisk(random.split(`disk ${this.ordinal}.${this.#volumes}`), diskPlan);
+  }
+
+  #startAfter(delayMs: number): void {
+    const { world } = this.#options;
+    const at = Math.max(world.nowMs + delayMs, this.#downUntilMs);
+    this.#restartAtMs = at;
+    world.at(at, () => {
+      if (this.#restartAtMs !== at || this.process !== null || !this.#wanted) return;
+      // Somebody keeps it down for longer by now.
+      if (world.nowMs < this.#downUntilMs) this.#startAfter(0);
+      else this.#start();
+    });
+  }
+
+  #start(): void {
+    const { world, random, network, clock, note, show, tuning, messageFaults, durableOf } = this.#options;
+    this.#starts += 1;
+    network.host(this.host).dark = false;
+    const process = new SimProcess(world, {
+      name: this.host,
+      random: random.split(`process ${this.ordinal}.${this.#starts}`),
+      clock,
+      onDeath: (why) => this.#died(process, why),
+      onUncaught: (error) => world.fail(error),
+    });
+    this.#process = process;
+    this.#running = null;
+    this.#disk.beforeStart();
+    const disk = this.#disk;
+    process.deliver('io', () => {
+      runMember({
+        ordinal: this.ordinal,
+        process,
+        disk,
+        network,
+        messageFaults,
+        tuning,
+        show,
+        durableOf,
+        onFatal: (error) => this.#fatal(process, error),
+      }).then(
+        (running) => {
+          const { damage, self } = running.member;
+          note(`${this.host} runs as ${self.id}${damage === null ? '' : `, damaged: ${damage}`}`);
+          if (damage !== null && !this.spoilt) world.fail(new Error(`${this.host} is damaged: ${damage}`));
+          this.#running = running;
+          if (damage !== null) return;
+          if (this.#memberId !== self.id) this.#lost();
+          this.#memberId = self.id;
+        },
+        (error: unknown) => this.#fatal(process, error),
+      );
+    });
+  }
+
+  /** An error of the disk is a reason to end; anything else the member must not find of itself. */
+  #fatal(process: SimProcess, error: unknown): void {
+    const failed = this.#disk.takeFailures();
+    if (isInvariant(error) || !failed) {
+      this.#options.world.fail(error);
+      return;
+    }
+    process.die(`fatal: ${error instanceof Error ? error.message : String(error)}`);
+  }
+
+  #died(process: SimProcess, why: string): void {
+    const { show, note, random, restartMs } = this.#options;
+    note(`${this.host} ended: ${why}`);
+    if (this.#running !== null) {
+      const closed = why === 'exit';
+      show({ kind: 'stopped', member: this.#running.member.self.id, why: closed ? 'closed' : 'crashed' });
+      if (closed) {
+        // It was told to set its volume aside, and has.
+        this.#lost();
+        this.spoilt = false;
+      }
+    }
+    this.#running = null;
+    if (this.#process === process) this.#process = null;
+    if (this.#wanted) this.#startAfter(random.between(...restartMs));
+  }
+}
