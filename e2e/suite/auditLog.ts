@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 
 export interface AuditedRequest {
+  /** A watch is told of twice under one: when it begins and when it ends. */
+  readonly auditID: string;
   readonly user: { readonly username: string };
   readonly impersonatedUser?: { readonly username: string };
   readonly verb: string;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { applyCluster } from '../kind/story.ts';
+import { applyCluster, SYSTEM_NAMESPACE } from '../kind/story.ts';
 import { waitUntil } from '../rig/condition.ts';
 import { timedReport } from '../rig/progress.ts';
 import { runningRig } from '../rig/rig.ts';
@@ -29,7 +29,6 @@ import {
 } from './scalingSteps.ts';
 
 const NAMESPACE = 'synccluster-e2e-killed';
-const SYSTEM = 'synccluster-system';
 /** A step can be over before it is seen: then all is scaled back and tried again. */
 const ATTEMPTS = 5;
 
@@ -37,7 +36,7 @@ const report = timedReport();
 const access = readAccess();
 const rig = access.isRig ? runningRig() : null;
 const space = new Namespace(access, NAMESPACE);
-const system = new Namespace(access, SYSTEM);
+const system = new Namespace(access, SYSTEM_NAMESPACE);
 const samples = new Samples(NAMESPACE);
 const observer = rig === null ? null : new ScalingObserver(NAMESPACE, 'demo');
 let client: ClientPod;

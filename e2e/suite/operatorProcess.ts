@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitUntil } from '../rig/condition.ts';
-import { ctr } from '../rig/containerd.ts';
 import { identity, isAlive, type ProcessIdentity } from '../rig/processIdentity.ts';
 import type { Rig } from '../rig/rig.ts';
+import { processIdOf } from './crash.ts';
 import { isReady, type ListedObject, type Namespace, type PodObject } from './kubernetes.ts';
 import { OPERATOR } from './operator.ts';
 
@@ -48,12 +48,7 @@ export async function leadingOperator(rig: Rig, system: Namespace): Promise<Lead
 }
 
 async function processId(rig: Rig, pod: PodObject): Promise<number> {
-  const container = pod.status.containerStatuses?.[0]?.containerID?.replace('containerd://', '');
-  const node = pod.spec.nodeName;
-  if (container === undefined || node === undefined) throw new Error(`${pod.metadata.name} does not run`);
-  const tasks = await ctr(node, rig.binaries, ['tasks', 'list']);
-  const row = tasks.split('\n').find((line) => line.startsWith(container));
-  const pid = Number(row?.trim().split(/\s+/)[1]);
+  const pid = await processIdOf(rig, pod);
   // Whatever is at that number, nothing but an operator is ever killed.
   if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('synccluster-operator'))
     throw new Error(`process ${pid} is no operator`);

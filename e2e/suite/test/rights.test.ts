@@ -8,6 +8,7 @@ const request = (
   code = 200,
   message?: string,
 ): AuditedRequest => ({
+  auditID: '1',
   user: { username: 'operator' },
   verb,
   requestURI: '/',
