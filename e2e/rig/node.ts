@@ -18,14 +18,20 @@ export async function stopNode(name: string): Promise<void> {
   for (const path of [containerdRun, runcRoot]) rmSync(path, { recursive: true, force: true });
 }
 
-/** Nodes whose power was cut. */
+/** Ends a node's kubelet alone: its containers go on, and nobody tells the API server of them. */
+export async function stopKubelet(name: string): Promise<void> {
+  nodeNamed(name);
+  await stop(kubeletOf(name), 'SIGKILL');
+}
+
+/** Nodes whose kubelet was stopped or whose power was cut. */
 export function stoppedNodes(): string[] {
   return NODES.map(({ name }) => name).filter((name) => !isRunning(kubeletOf(name)));
 }
 
-/** Lets a stopped node come back with its disk as it was. */
+/** Lets a node whose kubelet or power is off come back with its disk as it was. */
 export async function startNode(name: string, binaries: Binaries): Promise<void> {
   const node = nodeNamed(name);
-  await startContainerd(name, binaries);
+  if (!isRunning(containerdOf(name))) await startContainerd(name, binaries);
   startKubelet(node, binaries);
 }

@@ -17,7 +17,7 @@ import { baseImage, busyboxImage, loadImage } from './images.ts';
 import { recordKernelSettings } from './kernelSettings.ts';
 import { startKubelet } from './kubelet.ts';
 import { makeNetwork } from './network.ts';
-import { startNode, stopNode, stoppedNodes } from './node.ts';
+import { startNode, stopKubelet, stopNode, stoppedNodes } from './node.ts';
 import { AUDIT_LOG, KUBECONFIG, STATE_DIR } from './paths.ts';
 import { isRunning, recordedNames } from './processes.ts';
 import type { Report } from './progress.ts';
@@ -42,6 +42,8 @@ export interface Rig {
   loadImage(archive: string): Promise<void>;
   /** Cuts the power of a node. */
   stopNode(name: string): Promise<void>;
+  /** Ends a node's kubelet alone; its containers go on. */
+  stopKubelet(name: string): Promise<void>;
   startNode(name: string): Promise<void>;
   /** Keeps logs, events and objects in one folder and gives its path. */
   collectEvidence(): Promise<string>;
@@ -65,6 +67,7 @@ function open({ binaries, baseImage: base }: RigRecord): Rig {
       run(kubectl, ['--kubeconfig', KUBECONFIG, ...args], stdin === undefined ? {} : { stdin }),
     loadImage: (archive) => loadImage(archive, binaries),
     stopNode,
+    stopKubelet,
     startNode: (name) => startNode(name, binaries),
     collectEvidence: () => collectEvidence(kubectl),
   };

@@ -34,6 +34,12 @@ async function podsOn(node: string): Promise<string[]> {
   return pods.filter((pod) => pod.spec.nodeName === node).map((pod) => pod.metadata.name);
 }
 
+/** Whether its pod is to go, which it cannot while its node is lost. */
+async function isGivenUp(member: string | undefined): Promise<boolean> {
+  const pods = await demo.pods();
+  return pods.some(({ metadata }) => metadata.name === member && metadata.deletionTimestamp !== undefined);
+}
+
 async function startClient(node: string): Promise<void> {
   client = await ClientPod.start(space, 'demo', clientImage(), node);
   demo = new Demo(space, client, report);
@@ -138,7 +144,7 @@ describe.skipIf(rig === null)('nodes that go', () => {
     await demo.check(3);
   });
 
-  test('a lost node shows in the conditions while the quorum serves on, and is forgiven', async () => {
+  test('a node without power shows in the conditions while the quorum serves on, and is forgiven', async () => {
     await underWriter(async (writer) => {
       const [member] = await podsOn(lesser);
       report(`cutting the power of ${lesser}, where ${member} is`);
@@ -148,11 +154,31 @@ describe.skipIf(rig === null)('nodes that go', () => {
       const printed = await demo.printed();
       expect(printed).toMatchObject({ MEMBERS: '3', READY: '2', AVAILABLE: 'True' });
       expect(await podsOn(greater)).toContain(printed['LEADER']);
+      await waitUntil(`${member} to be given up by Kubernetes`, () => isGivenUp(member), SETTLE);
+      await demo.tells('Degraded', 'True', 'MemberUnavailable');
+      await demo.tells('Available', 'True', 'AllGroupsLed');
+      expect(await demo.printed()).toMatchObject({ MEMBERS: '3', READY: '2', AVAILABLE: 'True' });
       await writer.progress(100, 60_000);
       report(`power for ${lesser}`);
       await rig!.startNode(lesser);
       await demo.settled(3);
     });
+    await demo.check(3);
+  });
+
+  test('a kubelet that stops shows too, though its member still answers', async () => {
+    const [member] = await podsOn(lesser);
+    report(`stopping the kubelet of ${lesser}, where ${member} is`);
+    await rig!.stopKubelet(lesser);
+    expect(await demo.tells('Degraded', 'True', 'MemberUnavailable', TOLD_MS)).toContain(member);
+    expect(await isGivenUp(member)).toBe(false);
+    await demo.tells('Available', 'True', 'AllGroupsLed');
+    expect(await demo.printed()).toMatchObject({ MEMBERS: '3', READY: '2', AVAILABLE: 'True' });
+    const { status } = await space.get<ClusterObject>(DEMO);
+    const told = status?.memberStatuses?.find(({ podName }) => podName === member);
+    expect(told).toMatchObject({ ready: 'False', message: 'its node is silent' });
+    report(`kubelet of ${lesser} again`);
+    await rig!.startNode(lesser);
     await demo.check(3);
   });
 
