@@ -8,11 +8,13 @@ import { checkQueueAccounting } from './queueAccounting.ts';
 import { checkQueueOrder } from './queueOrder.ts';
 import { checkReadsByLogIndex } from './registerLog.ts';
 import { checkLinearizableRegisters } from './registerSearch.ts';
-import type { Violation } from './violation.ts';
+import { broken, type Violation } from './violation.ts';
 
 export interface HistoryOptions {
   /** Null: the run did not heal, so nothing is asked of it. @default null */
   readonly healing?: Healing | null;
+  /** What the final audit could not do in a world that was whole again. @default [] */
+  readonly auditMissing?: readonly string[];
   /** Clients whose monotonic clock drifts by more than a lease allows for: their holds prove nothing. */
   readonly exemptFromLeases?: ReadonlySet<number>;
   /** Steps of the search for linearizability, over all keys. */
@@ -24,7 +26,7 @@ export interface HistoryOptions {
  * any time after it began, or not at all.
  */
 export function checkHistory(operations: readonly Operation[], options: HistoryOptions = {}): Violation[] {
-  const { healing = null, exemptFromLeases, maxSearchSteps } = options;
+  const { healing = null, auditMissing = [], exemptFromLeases, maxSearchSteps } = options;
   return [
     ...checkLockExclusion(operations, exemptFromLeases),
     ...checkFencingTokens(operations),
@@ -34,6 +36,9 @@ export function checkHistory(operations: readonly Operation[], options: HistoryO
     ...checkExactlyOnce(operations),
     ...checkReadsByLogIndex(operations),
     ...checkLinearizableRegisters(operations, maxSearchSteps),
+    ...auditMissing.map((what) =>
+      broken('final audit', `in a world that was whole again it could not ${what}`, []),
+    ),
     ...(healing === null ? [] : checkProgress(operations, healing)),
   ];
 }

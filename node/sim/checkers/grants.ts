@@ -1,4 +1,4 @@
-import { isDone, isKind, type Operation } from '../history/operations.ts';
+import { type Done, isDone, isKind, type Operation } from '../history/operations.ts';
 
 /** One grant of a lock to one client. Callers of one client may share it, under one token. */
 export interface Grant {
@@ -9,9 +9,9 @@ export interface Grant {
   readonly acquire: Operation<'lockAcquire'>;
   /** When the client learned of it. */
   readonly grantedOrder: number;
-  /** The last moment at which the client is known to have believed, by its own clocks, that it holds the lock. */
-  lastHeldOrder: number;
-  lastHeld: Operation;
+  /** The first and the last look at the lock by which the client, by its own clocks, held it; null: it never looked. */
+  firstHeld: Done<'lockMark'> | null;
+  lastHeld: Done<'lockMark'> | null;
 }
 
 /** All grants that clients were told of, by name, each in the order of its becoming known. */
@@ -28,22 +28,17 @@ export function grantsByName(operations: readonly Operation[]): Map<string, Gran
     const { token } = acquire.answer;
     const key = JSON.stringify([client, name, token]);
     const known = byToken.get(key);
-    const order = acquire.completed.order;
     // Another caller of the same client joined a grant that it shares.
-    if (known !== undefined && known.mode === 'shared' && mode === 'shared') {
-      known.lastHeldOrder = order;
-      known.lastHeld = acquire;
-      continue;
-    }
-    const grant = {
+    if (known !== undefined && known.mode === 'shared' && mode === 'shared') continue;
+    const grant: Grant = {
       client,
       name,
       token,
       mode,
       acquire,
-      grantedOrder: order,
-      lastHeldOrder: order,
-      lastHeld: acquire,
+      grantedOrder: acquire.completed.order,
+      firstHeld: null,
+      lastHeld: null,
     };
     byToken.set(key, grant);
     const grants = byName.get(name);
@@ -53,8 +48,8 @@ export function grantsByName(operations: readonly Operation[]): Map<string, Gran
   for (const mark of operations) {
     if (!isKind(mark, 'lockMark') || !isDone(mark) || !mark.answer.held) continue;
     const grant = byToken.get(JSON.stringify([mark.client, mark.call.name, mark.call.token]));
-    if (grant === undefined || mark.completed.order <= grant.lastHeldOrder) continue;
-    grant.lastHeldOrder = mark.completed.order;
+    if (grant === undefined) continue;
+    grant.firstHeld ??= mark;
     grant.lastHeld = mark;
   }
   return byName;
