@@ -1,0 +1,182 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { defaultOptions, ROOT } from '../images/build.ts';
+import { applyCluster, releaseChart, SYSTEM_NAMESPACE } from '../kind/story.ts';
+import { CommandError, run } from '../rig/command.ts';
+import { waitUntil } from '../rig/condition.ts';
+import { ctr } from '../rig/containerd.ts';
+import { timedReport } from '../rig/progress.ts';
+import { runningRig } from '../rig/rig.ts';
+import { NODES } from '../rig/settings.ts';
+import { readAccess } from './access.ts';
+import { ClientPod } from './clientPod.ts';
+import { restartsOf } from './crash.ts';
+import { DEMO, Demo, MEMBERS, SETTLE } from './demo.ts';
+import { type ClusterObject, type ListedObject, Namespace, type PodObject } from './kubernetes.ts';
+import { ensureOperator, OPERATOR, operatorValues } from './operator.ts';
+import { LEASE, type LeaseObject } from './operatorProcess.ts';
+import { Samples } from './sample.ts';
+
+const NAMESPACE = 'synccluster-e2e-chart';
+const CHART = join(ROOT, 'charts/synccluster');
+const RELEASE = 'synccluster';
+const { repository, tag } = defaultOptions();
+/** The same image under another name. */
+const NEXT = `${repository}/operator:${tag}-next`;
+const DEFINITIONS = ['syncbenchmarks.synccluster.io', 'syncclusters.synccluster.io'];
+
+const report = timedReport();
+const access = readAccess();
+const rig = access.isRig ? runningRig() : null;
+const space = new Namespace(access, NAMESPACE);
+const system = new Namespace(access, SYSTEM_NAMESPACE);
+const samples = new Samples(NAMESPACE);
+let client: ClientPod;
+let demo: Demo;
+
+interface OperatorPod extends PodObject {
+  readonly spec: { readonly nodeName?: string; readonly containers: readonly { readonly image: string }[] };
+}
+
+function helm(namespace: string, ...args: string[]): Promise<string> {
+  const where = ['--kubeconfig', access.kubeconfig, '--namespace', namespace];
+  return run(access.helm, [...args, ...where], { timeoutMs: 300_000 });
+}
+
+async function onNodes(...args: string[]): Promise<void> {
+  await Promise.all(NODES.map(({ name }) => ctr(name, rig!.binaries, args)));
+}
+
+/** What would differ if anybody had touched a member. */
+async function members(): Promise<readonly string[]> {
+  const pods = await space.list<PodObject>('pods', MEMBERS);
+  const sets = await space.list<ListedObject>('statefulsets');
+  return [
+    ...pods.map((pod) => `${pod.metadata.name} ${pod.metadata.uid} restarted ${restartsOf(pod)} times`),
+    ...sets.map(({ metadata }) => `${metadata.name} ${metadata.uid} generation ${metadata.generation}`),
+  ].sort();
+}
+
+/** The operator that runs now has looked at the cluster: it tells of a change that was made just now. */
+async function looksAfter(whenScaled: 'Delete' | 'Retain'): Promise<void> {
+  const spec = { storage: { retention: { whenScaled } } };
+  await space.kubectl(['patch', DEMO, '--type=merge', '--patch', JSON.stringify({ spec })]);
+  await demo.settled(3);
+}
+
+async function operators(): Promise<OperatorPod[]> {
+  return await system.list<OperatorPod>('pods', OPERATOR);
+}
+
+/** A writer finds all that was acknowledged to it. */
+async function serves(): Promise<void> {
+  const writer = client.startWriter();
+  try {
+    await writer.progress(50, 60_000);
+    const { losses, messages, puts, locks } = await writer.stop();
+    report(`served: ${messages} messages, ${puts} writes to the cache, ${locks} locks`);
+    expect(losses).toEqual([]);
+  } finally {
+    writer.kill();
+  }
+}
+
+describe('the chart', () => {
+  beforeAll(async () => {
+    await ensureOperator(access, report);
+    await space.recreate();
+    await applyCluster(access, samples.pathOf('cluster'), report);
+    client = await ClientPod.start(space, 'demo');
+    demo = new Demo(space, client, report);
+    await client.use();
+  });
+  afterAll(async () => {
+    samples.remove();
+    await space.remove();
+    if (rig !== null) await onNodes('images', 'remove', NEXT);
+  });
+
+  test.each([
+    ['replicas=0', '/replicas'],
+    ['replicas=two', '/replicas'],
+    ['image.tag=not a tag', '/image/tag'],
+    ['logLevel=loud', '/logLevel'],
+    ['leaderElection.leaseDurationSeconds=1', '/leaderElection/leaseDurationSeconds'],
+    ['namespaces={Not_A_Name}', '/namespaces/0'],
+    ['replcas=2', 'replcas'],
+  ])('refuses --set %s before anything is installed', async (value, named) => {
+    let told = '';
+    try {
+      await helm(NAMESPACE, 'install', 'nonsense', CHART, '--set', value);
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      told = error.stderr;
+    }
+    report(told.trim().split('\n').slice(-1)[0] ?? '');
+    expect(told).toContain("values don't meet the specifications of the schema");
+    expect(told).toContain(named);
+    expect(JSON.parse(await helm(NAMESPACE, 'list', '--all', '--output', 'json'))).toEqual([]);
+  });
+
+  test.skipIf(rig === null)(
+    'upgraded to another image replaces the operators, and touches no member',
+    async () => {
+      await onNodes('images', 'tag', '--force', `${repository}/operator:${tag}`, NEXT);
+      const before = await members();
+      const old = (await operators()).map(({ metadata }) => metadata.uid);
+      await releaseChart(access, [...operatorValues(access), `image.tag=${tag}-next`], report);
+      await waitUntil(
+        'the old operators to be gone and a new one to work',
+        async () => {
+          const pods = await operators();
+          const { holderIdentity } = (await system.get<LeaseObject>(LEASE)).spec;
+          return (
+            pods.every(({ metadata }) => !old.includes(metadata.uid)) &&
+            pods.some(({ metadata }) => metadata.name === holderIdentity)
+          );
+        },
+        SETTLE,
+      );
+      const images = (await operators()).map(({ spec }) => spec.containers[0]?.image);
+      report(`operators run ${[...new Set(images)].join(', ')}`);
+      expect(images).toEqual([NEXT, NEXT]);
+      await looksAfter('Retain');
+      expect(await members()).toEqual(before);
+      expect((await client.recall()).greeting).toBe('hello');
+      await serves();
+    },
+  );
+
+  test('uninstalled it leaves clusters at work with all they hold, and says so', async () => {
+    const notes = await helm(SYSTEM_NAMESPACE, 'get', 'notes', RELEASE);
+    const promise = notes.split('\n').find((line) => line.includes('helm uninstall'));
+    report(promise ?? '');
+    expect(promise).toContain('members go on serving');
+    const before = await members();
+    const told = await helm(SYSTEM_NAMESPACE, 'uninstall', RELEASE, '--wait', '--timeout', '3m');
+    for (const line of told.trim().split('\n')) report(line);
+    expect(told).toContain('resource policy');
+    for (const definition of DEFINITIONS) expect(told).toContain(`[CustomResourceDefinition] ${definition}`);
+    await waitUntil('the operators to be gone', async () => (await operators()).length === 0, SETTLE);
+    expect(await system.list('deployments,services,serviceaccounts,poddisruptionbudgets', OPERATOR)).toEqual(
+      [],
+    );
+    const kept = await space.list('customresourcedefinitions');
+    expect(kept.map(({ metadata }) => metadata.name)).toEqual(expect.arrayContaining(DEFINITIONS));
+    expect((await space.get<ClusterObject>(DEMO)).status?.readyReplicas).toBe(3);
+    expect((await client.recall()).greeting).toBe('hello');
+    await serves();
+    expect(await members()).toEqual(before);
+    // The operators' own, and no object of the chart: a new installation has to find its way without it.
+    await system.kubectl(['delete', LEASE]);
+  });
+
+  test('installed again it goes on with the clusters it finds', async () => {
+    const before = await members();
+    await ensureOperator(access, report);
+    await looksAfter('Delete');
+    expect(await members()).toEqual(before);
+    await demo.check(3);
+    expect((await client.recall()).greeting).toBe('hello');
+  });
+});
