@@ -253,6 +253,7 @@ export interface SyncClusterStatus {
   leader?: string;
   leaders?: GroupLeader[];
   memberStatuses?: MemberSummary[];
+  lastHandledRecoverFrom?: string;
   conditions?: Condition[];
 }
 const status = Type.Object(
@@ -280,9 +281,19 @@ const status = Type.Object(
     memberStatuses: Type.Optional(
       listMap<MemberSummary>(memberSummary, ['ordinal'], { description: 'Every member.', maxItems: 64 }),
     ),
+    lastHandledRecoverFrom: Type.Optional(
+      text({
+        description:
+          'Value of annotation synccluster.io/recover-from that acts no more until it is removed or changed.',
+        maxLength: 253,
+      }),
+    ),
     conditions: Type.Optional(conditions()),
   },
-  { description: 'What the cluster is. It only mirrors: nothing is decided by it.' },
+  {
+    description:
+      'What the cluster is. It only mirrors: nothing is decided by it, but whether an annotation was answered.',
+  },
 );
 
 export const MAX_NAME_LENGTH = 40;

@@ -1,5 +1,6 @@
 import type { KubeObject, Resource } from '../api/meta.ts';
 import type { RosterTarget } from './memberApi.ts';
+import type { RecoveryRecord } from './observed.ts';
 
 export interface RosterChange {
   readonly memberId: number;
@@ -38,6 +39,27 @@ export type Action =
       readonly clusterId: string;
       readonly why: string;
     }
+  /** A new cluster id in place of that of a lost cluster, with whose data it goes on from. */
+  | {
+      readonly type: 'replaceIdentity';
+      readonly uid: string;
+      readonly recovery: RecoveryRecord;
+      readonly why: string;
+    }
+  /** The cluster that was to be given up lives. */
+  | {
+      readonly type: 'restoreIdentity';
+      readonly uid: string;
+      readonly clusterId: string;
+      readonly why: string;
+    }
+  | {
+      readonly type: 'recover';
+      readonly ordinal: number;
+      readonly memberId: number;
+      readonly from: string;
+      readonly to: string;
+    }
   | {
       readonly type: 'bootstrap';
       readonly ordinal: number;
@@ -58,6 +80,7 @@ export type ProgressReason =
   | 'Applying'
   | 'Creating'
   | 'Founding'
+  | 'Recovering'
   | 'ScalingUp'
   | 'ScalingDown'
   | 'Promoting'
@@ -70,6 +93,7 @@ export type BlockedReason =
   | 'DataLost'
   | 'MembersUnreachable'
   | 'NoLeader'
+  | 'RecoveryBlocked'
   | 'ScaleDownBlocked'
   | 'RepairBlocked'
   | 'RestartBlocked';

@@ -1,3 +1,4 @@
+import type { ConfigMap } from '../api/kinds.ts';
 import { CONFIG_MAPS, PODS, STATEFUL_SETS } from '../api/kinds.ts';
 import { buildIdentity } from '../desired/clusterObjects.ts';
 import { clusterNames } from '../desired/names.ts';
@@ -69,6 +70,22 @@ async function applyAction(
       await kube.delete(CONFIG_MAPS, { namespace, name: clusterNames.identity(name) }, { uid: action.uid });
       return tell('StartingAnew', `cluster ${action.clusterId} is given up: ${action.why}`, 'Warning');
     }
+    case 'replaceIdentity': {
+      const clusterId = newClusterId();
+      const { recovery, uid } = action;
+      await replaceIdentity(kube, observed, uid, buildIdentity(cluster, clusterId, null, recovery));
+      return tell('RecoveryRecorded', `${action.why}; its new id is ${clusterId}`, 'Warning');
+    }
+    case 'restoreIdentity': {
+      await replaceIdentity(kube, observed, action.uid, buildIdentity(cluster, action.clusterId, null));
+      return tell('RecoveryAbandoned', action.why);
+    }
+    case 'recover': {
+      const { ordinal, memberId, from, to } = action;
+      await client.recover(addressOf(observed, ordinal), memberId, from, to);
+      const note = `member ${ordinal} goes on alone as cluster ${to}; what it never had of ${from} is lost`;
+      return tell('SurvivorTold', note, 'Warning');
+    }
     case 'bootstrap': {
       await client.bootstrap(addressOf(observed, action.ordinal), action.clusterId, action.shards);
       return tell('Founded', `founded cluster ${action.clusterId} on member ${action.ordinal}`);
@@ -91,6 +108,21 @@ async function applyAction(
       return tell('MemberRestarted', `deleted pod ${action.name}: ${action.why}`);
     }
   }
+}
+
+/**
+ * An immutable object is changed by another in its place. Without either, volumes that hold a cluster are adopted: as
+ * nobody was told of the new id yet, that brings the old one back.
+ */
+async function replaceIdentity(
+  kube: KubePort,
+  { cluster }: ObservedCluster,
+  uid: string,
+  next: ConfigMap,
+): Promise<void> {
+  const { namespace, name } = cluster.metadata;
+  await kube.delete(CONFIG_MAPS, { namespace, name: clusterNames.identity(name) }, { uid });
+  await kube.create(CONFIG_MAPS, next);
 }
 
 /** Any member forwards to the leader; the leader itself saves the hop. */

@@ -4,6 +4,7 @@ import { type Static, Type } from 'typebox';
 const id = Type.Integer({ minimum: 0, maximum: 2 ** 48 - 1 });
 const ordinal = Type.Integer({ minimum: 0, maximum: 1023 });
 const index = Type.Integer({ minimum: 0 });
+const configured = Type.Object({ id, ordinal });
 
 export const IdentitySchema = Type.Object({
   memberId: id,
@@ -12,12 +13,23 @@ export const IdentitySchema = Type.Object({
   ordinal,
   version: Type.String(),
   damaged: Type.Union([Type.String(), Type.Null()]),
+  /** As the member's log has them; a member of an older version does not say, and cannot be recovered from. */
+  groups: Type.Optional(
+    Type.Array(
+      Type.Object({
+        group: Type.Integer({ minimum: 0, maximum: 1024 }),
+        leader: id,
+        lastTerm: index,
+        lastIndex: index,
+        voters: Type.Array(configured),
+      }),
+    ),
+  ),
 });
 export type MemberIdentity = Static<typeof IdentitySchema>;
 
 const target = Type.Union([Type.Literal('learner'), Type.Literal('voter'), Type.Literal('removed')]);
 export type RosterTarget = Static<typeof target>;
-const configured = Type.Object({ id, ordinal });
 const group = Type.Object({
   group: Type.Integer({ minimum: 0, maximum: 1024 }),
   role: Type.Union([

@@ -73,17 +73,20 @@ describe('the client of a member', () => {
       'POST /admin/v1/roster': { status: 200, body: '{"version":8}' },
       'POST /admin/v1/handover': { status: 200, body: '{"remaining":[2]}' },
       'POST /admin/v1/reset': { status: 204, body: '' },
+      'POST /admin/v1/recover': { status: 204, body: '' },
     });
     const member = client();
     await member.bootstrap(address, 'c', 3);
     expect(await member.changeRoster(address, 7, [{ memberId: 5, ordinal: 1, target: 'learner' }])).toBe(8);
     expect(await member.handover(address)).toEqual([2]);
     await member.reset(address, 5);
+    await member.recover(address, 5, 'lost', 'new');
     expect(requests.map(({ body }) => JSON.parse(body))).toEqual([
       { clusterId: 'c', shards: 3 },
       { expectedVersion: 7, changes: [{ memberId: 5, ordinal: 1, target: 'learner' }] },
       {},
       { memberId: 5 },
+      { memberId: 5, clusterId: 'lost', newClusterId: 'new' },
     ]);
     await member.close();
   });

@@ -31,6 +31,8 @@ export interface MemberClient {
   changeRoster(address: string, expectedVersion: number, changes: readonly RosterChange[]): Promise<number>;
   handover(address: string): Promise<number[]>;
   reset(address: string, memberId: number): Promise<void>;
+  /** The member's data of a lost cluster goes on under a new id; the member restarts. */
+  recover(address: string, memberId: number, clusterId: string, newClusterId: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -101,6 +103,9 @@ export function createMemberClient(options: MemberClientOptions = {}): MemberCli
     handover: async (address) => (await answer(address, 'handover', HandoverSchema, {})).remaining,
     reset: async (address, memberId) => {
       await answer(address, 'reset', null, { memberId });
+    },
+    recover: async (address, memberId, clusterId, newClusterId) => {
+      await answer(address, 'recover', null, { memberId, clusterId, newClusterId });
     },
     close: () => agent.destroy(),
   };

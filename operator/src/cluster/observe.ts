@@ -13,7 +13,13 @@ import type { SyncCluster } from '../api/syncCluster.ts';
 import { ANNOTATIONS, clusterNames, memberSelector, ordinalOf, PORTS } from '../desired/names.ts';
 import type { KubePort } from '../runtime/kube.ts';
 import type { MemberClient } from './memberClient.ts';
-import type { ClusterIdentity, ObservedCluster, ObservedMember, ObservedPod } from './observed.ts';
+import type {
+  ClusterIdentity,
+  ObservedCluster,
+  ObservedMember,
+  ObservedPod,
+  RecoveryRecord,
+} from './observed.ts';
 import { ownedKey } from './plan.ts';
 
 /** What a pass reads with; a cache in front of the port may serve it, for every write is conditional. */
@@ -110,7 +116,18 @@ function readIdentity(map: ConfigMap | null): ClusterIdentity | null {
     );
   }
   const founder = map.data?.['founder'];
-  return { uid: map.metadata.uid ?? '', clusterId, founder: founder === undefined ? null : Number(founder) };
+  return {
+    uid: map.metadata.uid ?? '',
+    clusterId,
+    founder: founder === undefined ? null : Number(founder),
+    recovery: readRecovery(map),
+  };
+}
+
+function readRecovery({ data }: ConfigMap): RecoveryRecord | null {
+  const from = data?.['recoveredFrom'];
+  if (from === undefined) return null;
+  return { from, memberId: Number(data?.['survivor']), ordinal: Number(data?.['survivorOrdinal']) };
 }
 
 const HOPELESS = new Set([

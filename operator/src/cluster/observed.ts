@@ -39,6 +39,15 @@ export interface ClusterIdentity {
   readonly clusterId: string;
   /** Member id of the empty volume that was to be founded; null: adopted from volumes. */
   readonly founder: number | null;
+  /** Non-null: this id was made to go on from one survivor of a lost cluster. */
+  readonly recovery: RecoveryRecord | null;
+}
+export interface RecoveryRecord {
+  /** Id of the lost cluster. */
+  readonly from: string;
+  /** The survivor. */
+  readonly memberId: number;
+  readonly ordinal: number;
 }
 /** All that a pass knows. Read anew each time: no step depends on what an earlier pass remembers. */
 export interface ObservedCluster {

@@ -132,7 +132,9 @@ function observe(world: World): ObservedCluster {
     cluster,
     statefulSet: null,
     identity:
-      world.identity === null ? null : { uid: 'i', clusterId: 'c', founder: world.identity?.founder ?? 100 },
+      world.identity === null
+        ? null
+        : { uid: 'i', clusterId: 'c', founder: world.identity?.founder ?? 100, recovery: null },
     pods: present.map(
       (row): ObservedPod => ({
         ordinal: row.ordinal,
@@ -195,6 +197,12 @@ function brief(action: Action): string[] {
       return [action.adopt === null ? `identity for ${action.founder}` : `adopt ${action.adopt}`];
     case 'discardIdentity':
       return [`discard ${action.clusterId} (${action.uid})`];
+    case 'replaceIdentity':
+      return [`replace ${action.recovery.from} by ${action.recovery.memberId} (${action.uid})`];
+    case 'restoreIdentity':
+      return [`restore ${action.clusterId} (${action.uid})`];
+    case 'recover':
+      return [`recover ${action.ordinal} ${action.memberId} ${action.from}→${action.to}`];
     case 'bootstrap':
       return [`bootstrap ${action.ordinal} ${action.clusterId} ${action.shards}`];
     case 'changeRoster':

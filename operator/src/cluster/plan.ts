@@ -25,6 +25,7 @@ import { isFounded, planFounding } from './founding.ts';
 import { allLeaders, type ClusterView, highestOrdinal, viewOf } from './groups.ts';
 import { planMembership } from './membership.ts';
 import type { ObservedCluster } from './observed.ts';
+import { planRecovery } from './recovery.ts';
 import { planRestart, planTemplate } from './rolling.ts';
 
 export interface Plan {
@@ -49,10 +50,14 @@ export function planCluster(observed: ObservedCluster, fallbackImage: string = R
   // Applying the StatefulSet changes the version that scaling goes by: that waits for the next pass.
   const applying = owned.some((action) => action.type === 'apply' && action.resource === STATEFUL_SETS);
   if (!applying) steps.push(planReplicas(observed, view, founded));
-  steps.push(planFounding(observed));
-  const membership = founded ? planMembership(observed, view) : [];
+  const recovery = planRecovery(observed);
+  steps.push(recovery);
+  const recovering = recovery.progress !== null;
+  if (!recovering) steps.push(planFounding(observed));
+  const membership = founded && !recovering ? planMembership(observed, view) : [];
   steps.push(...membership);
-  const settled = founded && membership.every((step) => step.progress === null && step.blocked === null);
+  const settled =
+    founded && !recovering && membership.every((step) => step.progress === null && step.blocked === null);
   // A template still to be written in this pass is not yet what pods are compared with.
   const templateKept = template === observed.statefulSet?.spec.template;
   if (templateKept) steps.push(planRestart(observed, view, settled));
@@ -62,7 +67,8 @@ export function planCluster(observed: ObservedCluster, fallbackImage: string = R
   return {
     actions,
     // Something to do is progress, whoever wants it: no pass with actions may tell that the cluster is settled.
-    progress: steps.find((step) => step.progress !== null)?.progress ?? progressOf(actions),
+    progress:
+      recovery.progress ?? steps.find((step) => step.progress !== null)?.progress ?? progressOf(actions),
     blocked: steps.flatMap((step) => (step.blocked === null ? [] : [step.blocked])),
     view,
   };

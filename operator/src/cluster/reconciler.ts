@@ -2,12 +2,19 @@ import { canonicalJson } from '../api/hash.ts';
 import type { Key } from '../api/meta.ts';
 import type { Condition } from '../api/schema.ts';
 import { withDefaults } from '../api/structural.ts';
-import { SYNC_CLUSTERS, type SyncCluster, SyncClusterSpecSchema } from '../api/syncCluster.ts';
+import {
+  SYNC_CLUSTERS,
+  type SyncCluster,
+  SyncClusterSpecSchema,
+  type SyncClusterStatus,
+} from '../api/syncCluster.ts';
+import { ANNOTATIONS, clusterNames } from '../desired/names.ts';
 import { type EventRecord, KubeError, type KubePort } from '../runtime/kube.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { applyActions } from './apply.ts';
 import type { MemberClient } from './memberClient.ts';
 import { observeCluster, type Reader } from './observe.ts';
+import type { ObservedCluster } from './observed.ts';
 import { type Plan, planCluster } from './plan.ts';
 import { clusterStatus } from './status.ts';
 
@@ -107,7 +114,7 @@ async function writeStatus(
   { kube, now, logger }: ClusterReconcilerOptions,
   cluster: SyncCluster,
   plan: Plan,
-  observed: Parameters<typeof clusterStatus>[0],
+  observed: ObservedCluster,
 ): Promise<boolean> {
   const status = clusterStatus(observed, plan, now().toISOString());
   const isAvailable =
@@ -123,7 +130,27 @@ async function writeStatus(
     return isAvailable;
   }
   announce(kube, logger, cluster, status.conditions ?? []);
+  announceHandled(kube, cluster, status, observed);
   return isAvailable;
+}
+
+function announceHandled(
+  kube: KubePort,
+  cluster: SyncCluster,
+  { lastHandledRecoverFrom: value, clusterId }: SyncClusterStatus,
+  { identity }: ObservedCluster,
+): void {
+  if (value === undefined || value === cluster.status?.lastHandledRecoverFrom) return;
+  const survivor = identity?.recovery?.ordinal;
+  const done = survivor !== undefined && value === clusterNames.pod(cluster.metadata.name, survivor);
+  const what = done ? `cluster ${clusterId} goes on from ${value}` : 'no quorum is lost';
+  kube.event({
+    regarding: cluster,
+    type: done ? 'Normal' : 'Warning',
+    reason: done ? 'Recovered' : 'RecoveryNotNeeded',
+    action: 'Recover',
+    note: `${what}; annotation ${ANNOTATIONS.recoverFrom}=${value} acts no more: remove it, and set it again should a quorum be lost`,
+  });
 }
 
 /** One event for each thing there is to tell, however many conditions tell it; as a warning if one of them means one. */

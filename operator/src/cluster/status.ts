@@ -1,6 +1,6 @@
 import type { Condition } from '../api/schema.ts';
 import type { GroupLeader, MemberSummary, SyncClusterStatus } from '../api/syncCluster.ts';
-import { clusterNames, memberSelector } from '../desired/names.ts';
+import { ANNOTATIONS, clusterNames, memberSelector } from '../desired/names.ts';
 import { isFounded } from './founding.ts';
 import {
   allLeaders,
@@ -13,6 +13,7 @@ import {
 } from './groups.ts';
 import type { ObservedCluster, ObservedPod } from './observed.ts';
 import type { Plan } from './plan.ts';
+import { isLost, recoverFrom, survivors } from './recovery.ts';
 
 /** `now` is used for conditions that changed; the others keep the time they have. */
 export function clusterStatus(observed: ObservedCluster, plan: Plan, now: string): SyncClusterStatus {
@@ -38,8 +39,19 @@ export function clusterStatus(observed: ObservedCluster, plan: Plan, now: string
     ...(leader === undefined ? {} : { leader }),
     leaders,
     memberStatuses,
+    ...handledRecoverFrom(observed, judged[0]?.status === 'True'),
     conditions: mergeConditions(cluster.status?.conditions ?? [], judged, generation ?? 0, now),
   };
+}
+
+/** A cluster that works answers the annotation, whether it was recovered or there was nothing to recover. */
+function handledRecoverFrom(
+  observed: ObservedCluster,
+  works: boolean,
+): Pick<SyncClusterStatus, 'lastHandledRecoverFrom'> {
+  const value = recoverFrom(observed);
+  const before = observed.cluster.status?.lastHandledRecoverFrom;
+  return value !== null && (works || value === before) ? { lastHandledRecoverFrom: value } : {};
 }
 
 export type Judgement = Omit<Condition, 'observedGeneration' | 'lastTransitionTime'>;
@@ -65,6 +77,7 @@ function available(observed: ObservedCluster, { view, blocked, progress }: Plan)
     reason,
     message,
   });
+  if (progress?.reason === 'Recovering') return no(progress.reason, progress.message);
   if (!isFounded(observed)) {
     const why = blocked.find(({ reason }) => reason !== 'RestartBlocked');
     return why === undefined ? no('Founding', 'the cluster is being founded') : no(why.reason, why.message);
@@ -72,10 +85,12 @@ function available(observed: ObservedCluster, { view, blocked, progress }: Plan)
   const leaders = allLeaders(view);
   if (leaders === null) {
     if (progress?.reason === 'Founding') return no(progress.reason, progress.message);
+    const refused = blocked.find(({ reason }) => reason === 'RecoveryBlocked');
+    if (refused !== undefined) return no(refused.reason, refused.message);
     const groups = groupsWithoutLeader(view).join(', ');
     return no(
       'NoLeader',
-      `no member that answers leads group ${groups}; enough members for a quorum must come back`,
+      `no member that answers leads group ${groups}; enough members for a quorum must come back${wayOut(observed)}`,
     );
   }
   const ready = observed.members.some(
@@ -88,6 +103,14 @@ function available(observed: ObservedCluster, { view, blocked, progress }: Plan)
     reason: 'AllGroupsLed',
     message: 'every group has a leader and a quorum',
   };
+}
+
+/** What people may do who know that the others never will. */
+function wayOut(observed: ObservedCluster): string {
+  const clusterId = observed.identity?.clusterId;
+  if (clusterId === undefined || !isLost(observed, clusterId)) return '';
+  const pods = survivors(observed, clusterId);
+  return `, or, if they never will, annotation ${ANNOTATIONS.recoverFrom}=${pods.join(' or ')} gives up what only they had`;
 }
 
 function progressing({ cluster }: ObservedCluster, plan: Plan, members: readonly MemberSummary[]): Judgement {
@@ -116,6 +139,7 @@ function degraded(observed: ObservedCluster, plan: Plan): Judgement {
     reason,
     message,
   });
+  if (plan.progress?.reason === 'Recovering') return yes(plan.progress.reason, plan.progress.message);
   const serious = plan.blocked.find(
     ({ reason }) => reason !== 'RestartBlocked' && reason !== 'WaitingForVolumes',
   );

@@ -92,13 +92,29 @@ export function buildDisruptionBudget(cluster: SyncCluster): PodDisruptionBudget
  * the empty volume of ordinal 0 had then: as long as a volume with that id reports empty, nothing was ever
  * founded; once it is gone and every volume is empty, data was lost. Null: the cluster was found on volumes.
  */
-export function buildIdentity(cluster: SyncCluster, clusterId: string, founder: number | null): ConfigMap {
+/** `recovery`: the lost cluster whose data, as that member has it, goes on under this id. */
+export function buildIdentity(
+  cluster: SyncCluster,
+  clusterId: string,
+  founder: number | null,
+  recovery: { readonly from: string; readonly memberId: number; readonly ordinal: number } | null = null,
+): ConfigMap {
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: metadata(cluster, clusterNames.identity(cluster.metadata.name)),
     immutable: true,
-    data: { clusterId, ...(founder === null ? {} : { founder: String(founder) }) },
+    data: {
+      clusterId,
+      ...(founder === null ? {} : { founder: String(founder) }),
+      ...(recovery === null
+        ? {}
+        : {
+            recoveredFrom: recovery.from,
+            survivor: String(recovery.memberId),
+            survivorOrdinal: String(recovery.ordinal),
+          }),
+    },
   };
 }
 

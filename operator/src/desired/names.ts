@@ -19,6 +19,8 @@ export const ANNOTATIONS = {
   templateHash: 'synccluster.io/template-hash',
   /** On a SyncCluster whose data is lost: the lost cluster id, to say that it may start anew, empty. */
   startAnew: 'synccluster.io/start-anew',
+  /** On a SyncCluster whose quorum is lost for good: the pod whose data is to go on, alone, as a new cluster. */
+  recoverFrom: 'synccluster.io/recover-from',
 } as const;
 
 export const clusterNames = {

@@ -44,6 +44,9 @@ export class FakeWorld {
   roster: Roster = { version: 0, members: [], tombstones: [] };
   clusterId: string | null = null;
   foundings = 0;
+  recoveries = 0;
+  /** Groups of clusters that were given up: nobody leads them any more. */
+  readonly lost = new Map<string, FakeGroup[]>();
   readonly calls: string[] = [];
   /** Called with each call to a member before it has effect; may throw instead. */
   onCall: (name: string) => void = () => {};
@@ -225,7 +228,7 @@ export class FakeWorld {
     const volume = this.volumeOf(ordinal);
     if (volume === undefined || volume.clusterId === null || this.groups.length === 0) return null;
     const { memberId, clusterId } = volume;
-    const groups = this.groups.map((group): GroupStatus => {
+    const groups = this.#groupsOf(volume).map((group): GroupStatus => {
       const voter = group.voters.some(({ id }) => id === memberId);
       const learner = group.learners.some(({ id }) => id === memberId);
       const leads = group.leader === memberId;
@@ -265,11 +268,22 @@ export class FakeWorld {
     };
   }
 
+  #groupsOf({ clusterId }: Volume): readonly FakeGroup[] {
+    return clusterId === this.clusterId ? this.groups : (this.lost.get(clusterId ?? '') ?? []);
+  }
+
   readonly client: MemberClient = {
     identity: async (address) => {
       const { ordinal, volume } = this.#at(address);
       const { memberId, clusterId, empty, damaged } = volume;
-      return { memberId, clusterId, empty, damaged, ordinal, version: '1' } satisfies MemberIdentity;
+      const groups = (empty ? [] : this.#groupsOf(volume)).map(({ group, leader, term, voters }) => ({
+        group,
+        leader,
+        lastTerm: term,
+        lastIndex: 10_000,
+        voters: structuredClone(voters),
+      }));
+      return { memberId, clusterId, empty, damaged, ordinal, version: '1', groups } satisfies MemberIdentity;
     },
     status: async (address) => this.statusOf(this.#at(address).ordinal),
     bootstrap: async (address, clusterId, shards) => {
@@ -309,6 +323,37 @@ export class FakeWorld {
       const { volume } = this.#at(address);
       if (volume.memberId !== memberId) throw new MemberCallError('CONFLICT', 'another id');
       Object.assign(volume, { memberId: this.#nextId++, clusterId: null, empty: true, damaged: null });
+    },
+    recover: async (address, memberId, clusterId, newClusterId) => {
+      this.#call('recover');
+      const { ordinal, volume } = this.#at(address);
+      if (volume.memberId !== memberId) throw new MemberCallError('CONFLICT', 'another id');
+      if (volume.clusterId === newClusterId) return;
+      const whole = !volume.empty && volume.damaged === null && volume.clusterId === clusterId;
+      if (!whole || this.groups.every((group) => group.leader !== 0)) {
+        throw new MemberCallError('CONFLICT', 'no survivor');
+      }
+      this.lost.set(
+        clusterId,
+        this.groups.map((group) => ({ ...group, leader: 0 })),
+      );
+      Object.assign(volume, { clusterId: newClusterId });
+      this.clusterId = newClusterId;
+      this.recoveries++;
+      const gone = this.roster.members.map((member) => member.memberId).filter((id) => id !== memberId);
+      this.roster = {
+        version: this.roster.version + 1,
+        members: [{ memberId, ordinal, target: 'voter' }],
+        tombstones: [...this.roster.tombstones, ...gone],
+      };
+      this.groups = this.groups.map(({ group, term }) => ({
+        group,
+        term: term + 1,
+        leader: 0,
+        voters: [{ id: memberId, ordinal }],
+        learners: [],
+        behind: new Map(),
+      }));
     },
     close: async () => {},
   };
