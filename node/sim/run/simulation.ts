@@ -9,6 +9,7 @@ import { encodeLines } from '../history/jsonLines.ts';
 import type { Observation } from '../history/observations.ts';
 import { Recorder } from '../history/recorder.ts';
 import { DEFAULT_SETTINGS, Workload } from '../workload/index.ts';
+import type { DurableLog } from '../world/durableLog.ts';
 import { clientAddress } from '../world/memberProcess.ts';
 import { SimNetwork } from '../world/network.ts';
 import type { Show } from '../world/observer.ts';
@@ -72,8 +73,10 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
 
   const network = new SimNetwork(world, world.random.split('network'), plan.link);
   const slots: MemberSlot[] = [];
+  // Those of lost volumes too: what was on them when it was counted was there.
+  const logs = new Map<number, DurableLog>();
   const durableOf = (memberId: number, group: number): number =>
-    slots.find((slot) => slot.memberId === memberId)?.disk.log.group(group).index ?? 0;
+    logs.get(memberId)?.group(group).index ?? 0;
   for (let ordinal = 0; ordinal < plan.slots; ordinal++) {
     slots.push(
       new MemberSlot({
@@ -87,6 +90,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
         messageFaults: plan.messageFaults,
         show,
         durableOf,
+        onVolume: (memberId, log) => logs.set(memberId, log),
         note,
         restartMs: [20, 2_000],
       }),
@@ -107,6 +111,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
     });
     return { host, process };
   });
+  let calm = false;
   const workload = new Workload(
     {
       recorder,
@@ -122,7 +127,15 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
       },
     },
     plan.seed,
-    { ...DEFAULT_SETTINGS, clients: plan.clients, pauseMs: plan.pauseMs },
+    {
+      ...DEFAULT_SETTINGS,
+      clients: plan.clients,
+      pauseMs: plan.pauseMs,
+      // A client that is closed lets what it was at end as it may: not when all is to be answered.
+      get reconnect() {
+        return calm ? 0 : DEFAULT_SETTINGS.reconnect;
+      },
+    },
   );
   const nemesis = new Nemesis({
     world,
@@ -165,6 +178,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
     workload.start();
     await nemesis.attack(world.nowMs + plan.attackMs);
     nemesis.heal();
+    calm = true;
     await within('mending', MENDING_MS, () => operator.settled);
     healing = { healedMs: world.nowMs, withinMs: SERVING_MS };
     note('mended');

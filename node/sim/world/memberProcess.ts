@@ -6,6 +6,7 @@ import { MemberService } from '../../src/replica/memberService.ts';
 import { startClientServer } from '../../src/server/clientServer.ts';
 import { openStorageIn } from '../../src/storage/openStorage.ts';
 import { startTcpTransport } from '../../src/transport/tcpTransport.ts';
+import type { DurableLog } from './durableLog.ts';
 import { type SimDisk, VOLUME } from './disk.ts';
 import type { SimNetwork } from './network.ts';
 import { MemberObserver, type Show } from './observer.ts';
@@ -35,6 +36,8 @@ export interface MemberSurroundings {
   readonly tuning: MemberTuning;
   readonly show: Show;
   readonly durableOf: (memberId: number, group: number) => number;
+  /** The volume of this member, as soon as it is known which. */
+  readonly onVolume: (memberId: number, log: DurableLog) => void;
   /** It found itself or its disk wrong. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -75,6 +78,7 @@ export async function runMember(surroundings: MemberSurroundings): Promise<Runni
     { segmentBytes: tuning.segmentBytes, reserveBytes: tuning.segmentBytes, onFatal, logger },
   );
   const { memberId } = storage.identity;
+  surroundings.onVolume(memberId, disk.log);
   const observer = new MemberObserver({
     memberId,
     show,

@@ -44,6 +44,8 @@ export interface MemberObserverOptions {
 export class MemberObserver {
   readonly #options: MemberObserverOptions;
   readonly #groups = new Map<GroupId, Watched>();
+  /** What went into the log: the core may know of more, which shows itself with the next pass. */
+  readonly #lastLogged = new Map<GroupId, { readonly index: number; readonly term: number }>();
   #member: Member | null = null;
   /** The member is dead: its code may run on to the end of the event, but shows nothing any more. */
   silent = false;
@@ -64,6 +66,7 @@ export class MemberObserver {
 
   restored(groups: ReadonlyMap<GroupId, RestoredState>): void {
     for (const [group, { hardState, snapshot, entries }] of groups) {
+      this.#lastLogged.set(group, entries.at(-1) ?? snapshot ?? NOTHING_LOGGED);
       this.#show({
         kind: 'restored',
         member: this.#id,
@@ -189,6 +192,7 @@ export class MemberObserver {
     watched.commit = group.applied;
     watched.commandIndex = group.applied;
     watched.hashed.clear();
+    this.#lastLogged.set(group.id, { index: group.applied, term: group.appliedTerm });
     this.#show({
       kind: 'installed',
       member: this.#id,
@@ -214,10 +218,15 @@ export class MemberObserver {
         learners: learners.map(({ id }) => id),
       });
     }
-    if (status.commit <= watched.commit) return;
-    watched.commit = status.commit;
+    const logged = this.#lastLogged.get(group.id) ?? NOTHING_LOGGED;
+    // A follower that took other entries shows them with its next pass. A leader only adds to what it has.
+    const same = status.lastIndex === logged.index && status.lastTerm === logged.term;
+    if (!same && status.role !== 'leader') return;
+    const commit = Math.min(status.commit, logged.index);
+    if (commit <= watched.commit) return;
+    watched.commit = commit;
     const { term } = status;
-    this.#show({ kind: 'committed', member: this.#id, group: group.id, index: status.commit, term });
+    this.#show({ kind: 'committed', member: this.#id, group: group.id, index: commit, term });
   }
 
   #appliedSeen(watched: Watched, index: number): void {
@@ -239,6 +248,7 @@ export class MemberObserver {
 
   #logged(record: WalRecord): void {
     if (record.type === 'entries') {
+      this.#lastLogged.set(record.group, record.entries.at(-1) ?? NOTHING_LOGGED);
       this.#show({
         kind: 'appended',
         member: this.#id,
@@ -254,6 +264,8 @@ export class MemberObserver {
     if (!this.silent) this.#options.show(shown);
   }
 }
+
+const NOTHING_LOGGED = { index: 0, term: 0 };
 
 function recorded(entry: Entry): EntryRecord {
   const { index, term, kind, stampMs, data, configuration } = entry;

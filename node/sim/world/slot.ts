@@ -26,6 +26,7 @@ export interface SlotOptions {
   readonly messageFaults: MessageFaults;
   readonly show: Show;
   readonly durableOf: MemberSurroundings['durableOf'];
+  readonly onVolume: MemberSurroundings['onVolume'];
   readonly note: (line: string) => void;
   /** Until a member that ended is started again. */
   readonly restartMs: readonly [from: number, to: number];
@@ -147,7 +148,7 @@ export class MemberSlot {
   }
 
   #start(): void {
-    const { world, random, network, clock, note, show, tuning, messageFaults, durableOf } = this.#options;
+    const { world, random, network, clock, note, show, tuning, messageFaults, durableOf, onVolume } = this.#options;
     this.#starts += 1;
     network.host(this.host).dark = false;
     const process = new SimProcess(world, {
@@ -171,6 +172,7 @@ export class MemberSlot {
         tuning,
         show,
         durableOf,
+        onVolume,
         onFatal: (error) => this.#fatal(process, error),
       }).then(
         (running) => {
