@@ -2,6 +2,7 @@ import type { Observation } from '../history/observations.ts';
 import { CommittedPrefix } from './committedPrefix.ts';
 import { Configurations } from './configurations.ts';
 import { Durability } from './durability.ts';
+import { LeaderRules } from './leaderRules.ts';
 import { Leaders } from './leaders.ts';
 import { LogMatching } from './logMatching.ts';
 import { MemberLogs } from './memberLogs.ts';
@@ -19,6 +20,7 @@ export class ObservationChecker {
     new Durability(this.#logs, this.#committed),
     new StateHashes(this.#logs),
     new Configurations(this.#logs),
+    new LeaderRules(this.#logs),
   ];
 
   /** What this observation proves to be broken; empty: nothing. */

@@ -128,6 +128,8 @@ export class MemberObserver {
     } else if (watched.group !== group) throw new Error(`group ${group.id} was opened twice`);
     const { role, term } = group.core;
     if (role !== watched.role || term !== watched.term) {
+      // What it knew before it led is not what it commits as a leader.
+      this.#commitSeen(watched);
       watched.role = role;
       watched.term = term;
       const voters = group.status().configuration.voters.map((voter) => voter.id);
@@ -203,30 +205,30 @@ export class MemberObserver {
     });
   }
 
+  /** Commits first: a leader may change the configuration in the very event in which the last change is committed. */
   #commitSeen(watched: Watched): void {
     const { group } = watched;
     const status = group.status();
-    if (status.configurationIndex !== watched.configurationIndex) {
-      watched.configurationIndex = status.configurationIndex;
-      const { voters, learners } = status.configuration;
-      this.#show({
-        kind: 'configuration',
-        member: this.#id,
-        group: group.id,
-        index: status.configurationIndex,
-        voters: voters.map(({ id }) => id),
-        learners: learners.map(({ id }) => id),
-      });
-    }
     const logged = this.#lastLogged.get(group.id) ?? NOTHING_LOGGED;
     // A follower that took other entries shows them with its next pass. A leader only adds to what it has.
     const same = status.lastIndex === logged.index && status.lastTerm === logged.term;
-    if (!same && status.role !== 'leader') return;
-    const commit = Math.min(status.commit, logged.index);
-    if (commit <= watched.commit) return;
-    watched.commit = commit;
-    const { term } = status;
-    this.#show({ kind: 'committed', member: this.#id, group: group.id, index: commit, term });
+    const commit = same || status.role === 'leader' ? Math.min(status.commit, logged.index) : 0;
+    if (commit > watched.commit) {
+      watched.commit = commit;
+      const { term } = status;
+      this.#show({ kind: 'committed', member: this.#id, group: group.id, index: commit, term });
+    }
+    if (status.configurationIndex === watched.configurationIndex) return;
+    watched.configurationIndex = status.configurationIndex;
+    const { voters, learners } = status.configuration;
+    this.#show({
+      kind: 'configuration',
+      member: this.#id,
+      group: group.id,
+      index: status.configurationIndex,
+      voters: voters.map(({ id }) => id),
+      learners: learners.map(({ id }) => id),
+    });
   }
 
   #appliedSeen(watched: Watched, index: number): void {
