@@ -333,7 +333,9 @@ export class Nemesis {
   #scale(): void {
     const { operator, random } = this.#options;
     if (!operator.settled) return;
-    operator.scale(random.pick([1, 3, 5].filter((members) => members !== operator.members)));
+    // The clock of the only member is the cluster's: with a wrong one, nothing is promised.
+    const sizes = this.#options.plan.faults.has('wildClock') ? [3, 5] : [1, 3, 5];
+    operator.scale(random.pick(sizes.filter((members) => members !== operator.members)));
   }
 
   #pauseClient(): void {

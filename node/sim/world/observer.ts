@@ -107,7 +107,7 @@ export class MemberObserver {
   acknowledging(id: GroupId, index: number): void {
     const watched = this.#groups.get(id);
     if (watched === undefined || this.silent) return;
-    this.#commitSeen(watched);
+    this.#commitSeen(watched, watched.commandIndex);
     // Its command has been applied, and is about to be counted.
     this.#appliedSeen(watched, watched.commandIndex);
     const voters = watched.group.status().configuration.voters.map((voter) => voter.id);
@@ -205,14 +205,18 @@ export class MemberObserver {
     });
   }
 
-  /** Commits first: a leader may change the configuration in the very event in which the last change is committed. */
-  #commitSeen(watched: Watched): void {
+  /**
+   * Commits first: a leader may change the configuration in the very event in which the last change is committed.
+   * Where the log is not shown yet as it is, what is `applied` counts: that is on the disk.
+   */
+  #commitSeen(watched: Watched, applied: number = watched.group.applied): void {
     const { group } = watched;
     const status = group.status();
     const logged = this.#lastLogged.get(group.id) ?? NOTHING_LOGGED;
     // A follower that took other entries shows them with its next pass. A leader only adds to what it has.
     const same = status.lastIndex === logged.index && status.lastTerm === logged.term;
-    const commit = same || status.role === 'leader' ? Math.min(status.commit, logged.index) : 0;
+    const shown = same || status.role === 'leader' ? logged.index : applied;
+    const commit = Math.min(status.commit, shown);
     if (commit > watched.commit) {
       watched.commit = commit;
       const { term } = status;

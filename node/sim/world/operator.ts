@@ -254,7 +254,7 @@ function quorumWithout(groups: readonly GroupStatus[], memberId: number): boolea
     const known = new Set(progress.filter(({ active }) => active).map(({ id }) => id));
     // The leader itself is not among those it hears of.
     const alive = rest.filter(({ id }) => known.has(id) || !progress.some((one) => one.id === id)).length;
-    return alive >= Math.floor(voters.length / 2) + 1 && rest.length > 0;
+    return rest.length > 0 && alive >= Math.floor(rest.length / 2) + 1;
   });
 }
 
