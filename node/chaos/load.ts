@@ -1,0 +1,61 @@
+import { systemClock } from '@synccluster/client/clock';
+import { checkHistory, describe } from '../sim/checkers/index.ts';
+import { Recorder } from '../sim/history/index.ts';
+import { DEFAULT_SETTINGS, Workload } from '../sim/workload/index.ts';
+import type { Cluster } from './rig/cluster.ts';
+
+/** Shorter than most pauses and partitions are long, so that sessions do expire. */
+const SESSION_TTL_MS = 3_000;
+const REQUEST_TIMEOUT_MS = 6_000;
+/** For the search for linearizability, over all keys: seconds of work at most. */
+const MAX_SEARCH_STEPS = 20_000_000;
+const SHOWN_VIOLATIONS = 20;
+
+/** Clients of the real library at work, and the record of what they did and saw. */
+export class Load {
+  readonly recorder: Recorder;
+  readonly #workload: Workload;
+  #healing: { readonly healedMs: number; readonly withinMs: number } | null = null;
+
+  /** `nowMs`: the time that goes into the record. */
+  constructor(cluster: Cluster, seed: number, nowMs: () => number) {
+    this.recorder = new Recorder(nowMs);
+    const endpoints = cluster.active.map((ordinal) => cluster.endpoint(ordinal));
+    const clientOptions = (slot: number) => ({
+      // Each begins with another member.
+      endpoints: endpoints.map((_, at) => endpoints[(at + slot) % endpoints.length] as string),
+      label: `chaos-${slot}`,
+      sessionTtlMs: SESSION_TTL_MS,
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      clock: systemClock,
+    });
+    this.#workload = new Workload({ recorder: this.recorder, clientOptions }, seed, DEFAULT_SETTINGS);
+  }
+
+  async start(): Promise<void> {
+    if (!(await this.#workload.prepare())) throw new Error('the queues could not be declared');
+    this.#workload.start();
+  }
+
+  /** From `healedMs` nothing is broken any more: all must be served again `withinMs` later, and from then on. */
+  healed(healedMs: number, withinMs: number): void {
+    this.#healing = { healedMs, withinMs };
+  }
+
+  /** Ends the work, then looks at everything that is left; what could not be looked at is answered. */
+  async stop(): Promise<readonly string[]> {
+    await this.#workload.stop();
+    return (await this.#workload.audit()).missing;
+  }
+
+  /** What the history shows that must not be, each in a few lines. */
+  check(): string[] {
+    const violations = checkHistory(this.recorder.operations(), {
+      healing: this.#healing,
+      maxSearchSteps: MAX_SEARCH_STEPS,
+    });
+    const shown = violations.slice(0, SHOWN_VIOLATIONS).map(describe);
+    const more = violations.length - shown.length;
+    return more > 0 ? [...shown, `and ${more} more`] : shown;
+  }
+}
