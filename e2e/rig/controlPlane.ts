@@ -84,7 +84,7 @@ export async function startApiServer(binaries: Binaries): Promise<void> {
   );
 }
 
-/** Who did what: everybody's requests but those of the control plane itself, and what the administrator only looks at. */
+/** Who did what: everybody's requests but those of the control plane itself, and of the tests' observer. */
 const AUDIT_POLICY = {
   apiVersion: 'audit.k8s.io/v1',
   kind: 'Policy',
@@ -100,9 +100,9 @@ const AUDIT_POLICY = {
         'system:kube-proxy',
         'coredns',
         'local-path-provisioner',
+        'observer',
       ],
     },
-    { level: 'None', users: ['admin'], verbs: ['get', 'list', 'watch'] },
     { level: 'None', nonResourceURLs: ['/readyz*', '/livez*', '/healthz*', '/openapi/*', '/api*'] },
     { level: 'Metadata' },
   ],

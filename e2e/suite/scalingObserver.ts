@@ -49,8 +49,8 @@ export class ScalingObserver {
   readonly #agent = new Agent({
     keepAlive: true,
     ca: readFileSync(CA_CERTIFICATE),
-    cert: readFileSync(certificateOf('admin')),
-    key: readFileSync(keyOf('admin')),
+    cert: readFileSync(certificateOf('observer')),
+    key: readFileSync(keyOf('observer')),
   });
 
   constructor(namespace: string, cluster: string) {
