@@ -34,7 +34,14 @@ export interface GroupContext {
   /** May be handed a leadership: linked and not about to go. */
   mayLead(id: MemberId): boolean;
   readonly disk: Pick<DiskSpace, 'refuses' | 'refusing' | 'pressed' | 'snapshotRunning' | 'wroteSnapshot'>;
-  roster(): { readonly members: readonly RosterMember[]; readonly tombstones: ReadonlySet<MemberId> } | null;
+  /** As this member has applied it, up to `index` of group 0; null before the first. */
+  roster(): {
+    readonly members: readonly RosterMember[];
+    readonly tombstones: ReadonlySet<MemberId>;
+    readonly index: LogIndex;
+  } | null;
+  /** How far group 0 has come by now, asked of its leader; rejects when that does not answer. */
+  askCoordinationIndex(): Promise<LogIndex>;
   /** Group 0 only: the id is out of every data group as far as this member has applied them. */
   isOutOfDataGroups(id: MemberId): boolean;
   /** Told just before a client is told that its write stands at `index`. */

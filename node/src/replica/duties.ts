@@ -10,6 +10,7 @@ import { bestSuccessor, preferredLeader } from './balance.ts';
 import type { GroupContext } from './context.ts';
 import type { Group } from './group.ts';
 import { nextMembershipStep } from './membership.ts';
+import { RosterCopy } from './rosterCopy.ts';
 
 const LEASE_SCAN_MS = 250;
 const MEMBERSHIP_MS = 50;
@@ -23,6 +24,7 @@ const OFFER_LAST_MS = 60_000;
 export class LeaderDuties {
   readonly #group: Group;
   readonly #context: GroupContext;
+  readonly #rosterCopy: RosterCopy;
   #expireAsked = false;
   #nextLeaseScanMs = 0;
   #nextMembershipMs = 0;
@@ -33,6 +35,7 @@ export class LeaderDuties {
   constructor(group: Group, context: GroupContext) {
     this.#group = group;
     this.#context = context;
+    this.#rosterCopy = new RosterCopy(() => context.askCoordinationIndex());
   }
 
   /** Called at each tick, after the messages that waited in the sockets were read. */
@@ -50,7 +53,7 @@ export class LeaderDuties {
     }
     if (now >= this.#nextMembershipMs) {
       this.#nextMembershipMs = now + MEMBERSHIP_MS;
-      this.#followRoster();
+      this.#followRoster(now);
     }
     if (now >= this.#nextBalanceMs) {
       this.#nextBalanceMs = now + BALANCE_MS;
@@ -95,12 +98,13 @@ export class LeaderDuties {
     this.#context.wake();
   }
 
-  #followRoster(): void {
+  #followRoster(now: number): void {
     const group = this.#group;
     const roster = this.#context.roster();
     if (roster === null) return;
     const status = group.status();
     if (!status.committedInTerm || status.transferee !== 0) return;
+    if (!this.#rosterCopy.isCurrent(status.term, roster.index, now)) return;
     const step = nextMembershipStep({
       self: status.id,
       configuration: status.configuration,

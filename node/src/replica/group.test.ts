@@ -80,6 +80,7 @@ class World {
         wroteSnapshot: () => {},
       },
       roster: () => null,
+      askCoordinationIndex: () => Promise.reject(new Error('no group 0 here')),
       isOutOfDataGroups: () => true,
       fatal: (error) => {
         throw error;

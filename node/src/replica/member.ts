@@ -7,6 +7,8 @@ import {
   type MemberId,
   Op,
   type Ordinal,
+  QueryOp,
+  ReadLevel,
 } from '@synccluster/client/protocol';
 import { packCommand } from '@synccluster/client/wire';
 import type { Logger } from 'pino';
@@ -53,6 +55,8 @@ export interface MemberOptions {
 /** How long a member that was asked to give its leaderships away takes none. */
 const RELUCTANT_MS = 60_000;
 const GROUPS_MAX = 65;
+/** For an answer of group 0 to one of the member's own questions. */
+const ASK_MS = 1_000;
 
 /** One member: its groups over one log and one link per peer, put together. */
 export class Member {
@@ -113,6 +117,7 @@ export class Member {
       mayLead: (id) => this.#isUp(id) && this.book.vitals(id)?.reluctant === false,
       disk: this.#disk,
       roster: () => this.#roster(),
+      askCoordinationIndex: () => this.#askCoordinationIndex(),
       isOutOfDataGroups: (id) => this.#isOutOfDataGroups(id),
       acknowledging: options.acknowledging,
       fatal: (error) => this.failed(error),
@@ -429,7 +434,24 @@ export class Member {
     const machine = this.coordination();
     if (machine === null) return null;
     const { members, tombstones } = machine.roster();
-    return { members, tombstones: new Set(tombstones) };
+    const index = this.groups.get(COORDINATION_GROUP)!.applied;
+    return { members, tombstones: new Set(tombstones), index };
+  }
+
+  async #askCoordinationIndex(): Promise<LogIndex> {
+    const { id, answer } = this.local.request((request) => {
+      const query = [QueryOp.ClusterInspect] as const;
+      const level = ReadLevel.Linearizable;
+      this.router.readLocal(this.local, request, COORDINATION_GROUP, level, 0 as LogIndex, query);
+    });
+    const overdue = this.options.clock.after(ASK_MS, () => {
+      this.local.abandon(id, new MemberError('UNAVAILABLE', 'group 0 did not answer in time'));
+    });
+    try {
+      return (await answer).index as LogIndex;
+    } finally {
+      overdue.cancel();
+    }
   }
 
   #isOutOfDataGroups(id: MemberId): boolean {
