@@ -24,7 +24,7 @@ describe('the checkers together', () => {
   it('are given histories with everything in them, overlapping', () => {
     const kinds = new Map<string, number>();
     let overlapping = 0;
-    for (let seed = 1; seed <= 30; seed++) {
+    for (let seed = 1; seed <= 60; seed++) {
       const operations = new LegalWorld(seed).run(400);
       for (const { kind, outcome, completed, invoked } of operations) {
         kinds.set(`${kind} ${outcome}`, (kinds.get(`${kind} ${outcome}`) ?? 0) + 1);

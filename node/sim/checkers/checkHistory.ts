@@ -1,5 +1,6 @@
 import type { Operation } from '../history/operations.ts';
 import { checkDeliveryCounts } from './deliveryCounts.ts';
+import { type Epoch, epochsOf } from './epochs.ts';
 import { checkExactlyOnce } from './exactlyOnce.ts';
 import { checkFencingTokens } from './fencingTokens.ts';
 import { checkLockExclusion } from './lockExclusion.ts';
@@ -15,6 +16,8 @@ export interface HistoryOptions {
   readonly healing?: Healing | null;
   /** What the final audit could not do in a world that was whole again. @default [] */
   readonly auditMissing?: readonly string[];
+  /** Orders of forced recoveries: what was promised before may be gone. @default [] */
+  readonly recoveries?: readonly number[];
   /** Clients whose monotonic clock drifts by more than a lease allows for: their holds prove nothing. */
   readonly exemptFromLeases?: ReadonlySet<number>;
   /** Steps of the search for linearizability, over all keys. */
@@ -26,19 +29,28 @@ export interface HistoryOptions {
  * any time after it began, or not at all.
  */
 export function checkHistory(operations: readonly Operation[], options: HistoryOptions = {}): Violation[] {
-  const { healing = null, auditMissing = [], exemptFromLeases, maxSearchSteps } = options;
+  const { healing = null, auditMissing = [], recoveries = [] } = options;
+  const violations = epochsOf(operations, recoveries).flatMap((epoch) => checkEpoch(epoch, options));
+  // Tokens follow the clock, so that they rise even over a state that was given up.
+  violations.push(...checkFencingTokens(operations));
+  for (const what of auditMissing) {
+    violations.push(broken('final audit', `in a world that was whole again it could not ${what}`, []));
+  }
+  if (healing !== null) violations.push(...checkProgress(operations, healing));
+  return violations;
+}
+
+function checkEpoch(
+  { operations, isLast }: Epoch,
+  { exemptFromLeases, maxSearchSteps }: HistoryOptions,
+): Violation[] {
   return [
     ...checkLockExclusion(operations, exemptFromLeases),
-    ...checkFencingTokens(operations),
-    ...checkQueueAccounting(operations),
+    ...checkQueueAccounting(operations, isLast),
     ...checkQueueOrder(operations),
     ...checkDeliveryCounts(operations),
     ...checkExactlyOnce(operations),
     ...checkReadsByLogIndex(operations),
     ...checkLinearizableRegisters(operations, maxSearchSteps),
-    ...auditMissing.map((what) =>
-      broken('final audit', `in a world that was whole again it could not ${what}`, []),
-    ),
-    ...(healing === null ? [] : checkProgress(operations, healing)),
   ];
 }

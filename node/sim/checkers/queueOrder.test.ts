@@ -62,9 +62,24 @@ describe('queue order', () => {
 
   it('refuses a lower id for what was sent later', () => {
     const history = new History();
-    send(history, 'a', 2);
-    send(history, 'b', 1);
+    send(history, 'a', 2, null);
+    send(history, 'b', 1, null);
     expect(verdicts(checkQueueOrder(history.operations))).toEqual([BROKEN]);
+  });
+
+  it('refuses to turn round what one client sent of one key without waiting, while its session lived', () => {
+    const sends = (loses: boolean): History => {
+      const history = new History();
+      const call = { queue: 'q', key: 'k', delayMs: 0 };
+      const first = history.begin(1, 'enqueue', { ...call, payload: 'a' });
+      const second = history.begin(1, 'enqueue', { ...call, payload: 'b' });
+      if (loses) history.did(1, 'sessionLost', { group: 1, session: 3 }, {});
+      second.ok({ partition: 0, message: 1 });
+      first.ok({ partition: 0, message: 2 });
+      return history;
+    };
+    expect(verdicts(checkQueueOrder(sends(false).operations))).toEqual([BROKEN]);
+    expect(checkQueueOrder(sends(true).operations)).toEqual([]);
   });
 
   it('refuses two partitions for one key', () => {

@@ -14,6 +14,7 @@ export function checkQueueOrder(operations: readonly Operation[]): Violation[] {
   return queueHistories(operations).flatMap((queue) => [
     ...keysStay(queue),
     ...idsRise(queue),
+    ...producersKeepOrder(queue, operations),
     ...repliesRise(queue),
     ...firstDeliveriesInOrder(queue),
   ]);
@@ -73,6 +74,43 @@ function idsRise({ queue, messages }: QueueHistory): Violation[] {
           NAME,
           `queue "${queue}", partition ${partition}: id ${one.message} was given out after id ${highest.message}`,
           [highest.enqueue, one.enqueue],
+        ),
+      );
+    }
+  }
+  return violations;
+}
+
+/**
+ * What one client sent of one key, without waiting for the answers, keeps its order, as long as its session lives: a
+ * session's writes are applied in sequence. (What had not been sent when a session ended goes under the next one, and
+ * may be overtaken.)
+ */
+function producersKeepOrder(
+  { queue, messages }: QueueHistory,
+  operations: readonly Operation[],
+): Violation[] {
+  const violations: Violation[] = [];
+  const losses = groupBy(
+    operations.filter(({ kind }) => kind === 'sessionLost'),
+    ({ client }) => client,
+  );
+  const keyed = sent(messages.values()).filter(({ enqueue }) => enqueue.call.key !== null);
+  const streams = groupBy(keyed, ({ enqueue }) => JSON.stringify([enqueue.client, enqueue.call.key]));
+  for (const stream of streams.values()) {
+    stream.sort((a, b) => a.enqueue.invoked.order - b.enqueue.invoked.order);
+    for (let i = 1; i < stream.length; i++) {
+      const [before, one] = [stream[i - 1]!, stream[i]!];
+      if (one.message > before.message || one.partition !== before.partition) continue;
+      const from = before.enqueue.invoked.order;
+      const to = Math.max(before.enqueue.completed.order, one.enqueue.completed.order);
+      const lost = losses.get(one.enqueue.client) ?? [];
+      if (lost.some(({ invoked }) => invoked.order > from && invoked.order < to)) continue;
+      violations.push(
+        broken(
+          NAME,
+          `queue "${queue}": client ${one.enqueue.client} sent message ${before.message} before message ${one.message}`,
+          [before.enqueue, one.enqueue],
         ),
       );
     }

@@ -7,6 +7,7 @@ import { ReferenceService, type ServiceBug } from './referenceService.ts';
 /** An operation between its beginning and its end; the effect may come after the end, or never, if that is `unknown`. */
 interface Pending<K extends OperationKind = OperationKind> {
   readonly client: number;
+  readonly kind: K;
   readonly open: OpenOperation<K>;
   /** Null: it is refused. Done once; then `answer` holds what it gave. */
   effect: (() => AnswerOf<K> | null) | null;
@@ -190,6 +191,7 @@ export class LegalWorld {
     const open = this.#recorder.invoke(client, this.#clock, kind, call);
     const pending: Pending<K> = {
       client,
+      kind,
       open,
       effect,
       isWrite,
@@ -204,9 +206,20 @@ export class LegalWorld {
     return pending;
   }
 
+  /** A session's writes take effect in order; it shows with messages. */
+  #isNext(pending: Pending): boolean {
+    if (pending.kind !== 'enqueue') return true;
+    const { client } = pending;
+    return (
+      pending ===
+      this.#pending.find((one) => one.kind === 'enqueue' && one.client === client && one.effect !== null)
+    );
+  }
+
   /** One step on: the effect, or the answer. */
   #advance(pending: Pending): void {
     if (pending.effect !== null) {
+      if (!this.#isNext(pending)) return;
       pending.answer = pending.effect();
       pending.effect = null;
       pending.refused = pending.answer === null;
