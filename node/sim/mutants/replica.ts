@@ -120,29 +120,50 @@ export const replicaMutants: readonly Mutant[] = [
   },
   {
     name: 'found-again-on-an-empty-disk',
-    why: 'a member with an empty volume founds its groups anew when a peer calls it',
+    why: 'the first member, come back with an empty volume, is told to found the cluster a second time',
     edits: [
       {
-        file: `${REPLICA}/member.ts`,
-        find: "this.options.logger.info({ clusterId }, 'admitted to the cluster');",
-        replace: 'void this.bootstrap(clusterId, 1);',
+        file: 'node/sim/world/operator.ts',
+        find: '    const leaders = leadersOf(seen, shards + 1);\n',
+        replace: `    const wiped = seen.find(({ slot, identity }) => slot.ordinal === 0 && identity.empty);
+    if (wiped !== undefined) await this.#call(wiped.slot, (s) => s.bootstrap(clusterId, shards));
+    const leaders = leadersOf(seen, shards + 1);
+`,
       },
     ],
     checkers: [],
-    maxSeeds: 50,
+    maxSeeds: 100,
   },
   {
     name: 'promote-before-caught-up',
-    why: 'a learner becomes a voter with an empty log: one more loss, and its group stands still',
+    why: 'operator and member take any learner for caught up: its group then counts on a voter that has nothing',
     edits: [
       {
         file: `${REPLICA}/caughtUp.ts`,
         find: "return peer.active && peer.state === 'replicate' && peer.match + NEAR_ENTRIES >= lastIndex;",
         replace: 'return peer.next > 0 && lastIndex >= 0;',
       },
+      {
+        file: 'node/sim/world/operator.ts',
+        find: 'return one?.active === true && one.match + CAUGHT_UP_ENTRIES >= lastIndex;',
+        replace: 'return one !== undefined && lastIndex >= 0;',
+      },
     ],
     checkers: [],
-    maxSeeds: 300,
+    maxSeeds: 100,
+  },
+  {
+    name: 'follow-an-old-roster',
+    why: 'a leader acts on whatever copy of the roster it has: one of before a removal brings the member back',
+    edits: [
+      {
+        file: `${REPLICA}/duties.ts`,
+        find: '    if (!this.#rosterCopy.isCurrent(status.term, roster.index, now)) return;\n',
+        replace: '    if (now < 0) return;\n',
+      },
+    ],
+    checkers: [],
+    maxSeeds: 100,
   },
   {
     name: 'lease-counted-from-reply',
