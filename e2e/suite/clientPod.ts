@@ -118,7 +118,7 @@ export class ClientPod {
 /** Writes in the client's pod until it is stopped. */
 export class RemoteWriter {
   readonly #child: ChildProcess;
-  #counts: WriterCounts = { messages: 0, puts: 0, locks: 0 };
+  #counts: WriterCounts = { messages: 0, puts: 0, locks: 0, longestGapMs: 0 };
   #result: WriterResult | null = null;
   #ended: string | null = null;
   #errors = '';

@@ -159,7 +159,8 @@ describe.skipIf(rig === null)('nodes that go', () => {
       await demo.tells('Available', 'True', 'AllGroupsLed');
       expect(await demo.printed()).toMatchObject({ MEMBERS: '3', READY: '2', AVAILABLE: 'True' });
       await writer.progress(100, 60_000);
-      report(`power for ${lesser}`);
+      report(`longest gap ${writer.counts.longestGapMs} ms; power for ${lesser}`);
+      writer.mark();
       await rig!.startNode(lesser);
       await demo.settled(3);
     });

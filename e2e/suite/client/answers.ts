@@ -20,9 +20,10 @@ export interface WriterCounts {
   readonly messages: number;
   readonly puts: number;
   readonly locks: number;
+  /** Since the mark. */
+  readonly longestGapMs: number;
 }
 export interface WriterResult extends WriterCounts {
-  readonly longestGapMs: number;
   /** Each is a broken promise. */
   readonly losses: readonly string[];
 }

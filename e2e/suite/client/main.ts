@@ -1,7 +1,7 @@
 // Runs in a pod beside the cluster: `main.ts CALL ENDPOINT [NUMBER]`. Answers are lines of JSON on standard output.
 import { createInterface } from 'node:readline';
 import { type Client, connect } from '@synccluster/client';
-import type { Call, CallAnswers, GroupTruth, VolumeTruth, WriterResult } from './answers.ts';
+import type { Call, CallAnswers, GroupTruth, VolumeTruth, WriterCounts, WriterResult } from './answers.ts';
 import { find, leave } from './left.ts';
 import { Writer } from './writer.ts';
 
@@ -99,24 +99,20 @@ async function groups(peers: string, count: number): Promise<CallAnswers['groups
 async function write(client: Client): Promise<void> {
   await client.queues.declare('written', { partitions: 3 });
   const writer = new Writer(client, 'written');
-  const counting = setInterval(
-    () => say({ messages: writer.messages.size, puts: writer.puts, locks: writer.tokens.length }),
-    250,
-  );
+  const counts = (): WriterCounts => ({
+    messages: writer.messages.size,
+    puts: writer.puts,
+    locks: writer.tokens.length,
+    longestGapMs: Math.round(writer.longestGapMs),
+  });
+  const counting = setInterval(() => say(counts()), 250);
   for await (const line of createInterface({ input: process.stdin })) {
     if (line === 'mark') writer.longestGapMs = 0;
     if (line === 'stop') break;
   }
   clearInterval(counting);
-  const { longestGapMs } = writer;
   await writer.stop();
-  const result: WriterResult = {
-    messages: writer.messages.size,
-    puts: writer.puts,
-    locks: writer.tokens.length,
-    longestGapMs: Math.round(Math.max(longestGapMs, writer.longestGapMs)),
-    losses: await writer.findLosses(),
-  };
+  const result: WriterResult = { ...counts(), losses: await writer.findLosses() };
   say({ result });
 }
 
