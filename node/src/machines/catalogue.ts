@@ -1,4 +1,5 @@
 import type { QueueConfig } from '@synccluster/client/protocol';
+import { pastLost } from './lostIds.ts';
 import type { Outcome, SnapshotRecord } from './machine.ts';
 import { fail, reply } from './outcome.ts';
 import { Section } from './section.ts';
@@ -26,6 +27,11 @@ export class Catalogue {
       );
     }
     return reply<'QueueDeclare'>([this.#change(name, config)]);
+  }
+
+  /** A queue that was declared where this state never heard of it must not share its generation with another. */
+  recovered(): void {
+    this.lastGeneration = pastLost(this.lastGeneration);
   }
 
   delete(name: string): Outcome {

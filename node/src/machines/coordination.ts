@@ -3,6 +3,7 @@ import {
   Op,
   type Query,
   QueryOp,
+  type Recover,
   type SessionId,
   type StampMs,
 } from '@synccluster/client/protocol';
@@ -10,6 +11,7 @@ import { Catalogue, type CatalogueEntry } from './catalogue.ts';
 import type { CowTable } from './cowMap.ts';
 import { InvariantError } from './invariant.ts';
 import { Locks } from './locks.ts';
+import { pastLost } from './lostIds.ts';
 import type { MachineOptions, Outcome, PushEvent, SnapshotRecord } from './machine.ts';
 import { answer, fail } from './outcome.ts';
 import { ReplicatedMachine } from './replicatedMachine.ts';
@@ -115,10 +117,18 @@ export class CoordinationMachine extends ReplicatedMachine {
       case Op.RosterChange:
         return this.#cluster.change(command[5], command[6]);
       case Op.Recover:
-        return this.#cluster.recover(command[5], command[6], command[7]);
+        return this.#recover(command);
       default:
         return this.unsupported(command);
     }
+  }
+
+  #recover([, , , , , clusterId, member, ordinal]: Recover): Outcome {
+    const outcome = this.#cluster.recover(clusterId, member, ordinal);
+    if (!outcome.ok) return outcome;
+    this.#catalogue.recovered();
+    this.#locks.lastClaimId = pastLost(this.#locks.lastClaimId);
+    return outcome;
   }
 
   protected override expireDue(stampMs: StampMs): void {

@@ -9,6 +9,7 @@ import {
 import { Cache } from './cache.ts';
 import type { CowTable } from './cowMap.ts';
 import type { MachineOptions, Outcome, SnapshotRecord } from './machine.ts';
+import { reply } from './outcome.ts';
 import { Queues } from './queues.ts';
 import { ReplicatedMachine } from './replicatedMachine.ts';
 import { Section } from './section.ts';
@@ -68,6 +69,9 @@ export class DataMachine extends ReplicatedMachine {
         return this.#slots.assign(command[5], command[6], command[7]);
       case Op.QueueConfigure:
         return this.#queues.configure(command[5], command[6], command[7]);
+      case Op.Recover:
+        this.#queues.recovered();
+        return reply<'Recover'>([0]);
       case Op.QueueEnqueue:
         return this.#queues.enqueue(command[5], command[6], command[7], stampMs);
       case Op.QueueDequeue:

@@ -1,6 +1,7 @@
 import { type QueueConfig, type Slot, slotOfPartition } from '@synccluster/client/protocol';
 import type { Freezer } from './cowMap.ts';
 import type { DueHeap } from './expiry.ts';
+import { pastLost } from './lostIds.ts';
 import { type Message, Partition } from './partition.ts';
 import { Section } from './section.ts';
 
@@ -13,7 +14,7 @@ export class Queue {
    * Where the ids of new partitions begin. A queue that is declared again goes on above its predecessor's ids,
    * so that a receipt of the old one can never acknowledge a message of the new one.
    */
-  readonly firstId: number;
+  firstId: number;
   /** Slot of each partition. Derived. */
   readonly slots: readonly Slot[];
   /** By number; made when the first message comes, and then kept for its counter. */
@@ -47,6 +48,12 @@ export class Queue {
   /** The first id that none of its messages ever had. */
   endId(): number {
     return this.partitions.reduce((end, partition) => Math.max(end, partition.nextId), this.firstId);
+  }
+
+  /** Receipts that the lost quorum gave out for messages this group never had must stay good for nothing. */
+  recovered(): void {
+    this.firstId = pastLost(this.endId());
+    for (const partition of this.partitions) partition.nextId = this.firstId;
   }
 
   hasReady(): boolean {

@@ -10,6 +10,7 @@ import { BytePool } from './bytePool.ts';
 import type { CowTable, Freezer } from './cowMap.ts';
 import { DueHeap } from './expiry.ts';
 import { invariant } from './invariant.ts';
+import { firstIdOf } from './lostIds.ts';
 import type { Outcome, SnapshotRecord } from './machine.ts';
 import { answer, fail, NOTHING, reply } from './outcome.ts';
 import type { Message, Partition } from './partition.ts';
@@ -53,9 +54,9 @@ export class Queues {
   configure(name: string, generation: number, config: QueueConfig | null): Outcome {
     const known = this.#queues.get(name);
     if (known !== undefined && generation <= known.generation) return NOTHING;
-    let firstId = 1;
+    let firstId = firstIdOf(generation);
     if (known !== undefined) {
-      firstId = known.endId();
+      firstId = Math.max(firstId, known.endId());
       for (const partition of known.partitions) partition.dropped = true;
       if (known.partitions.length > 0) this.#dues.retain((message) => !message.partition.dropped);
     }
@@ -63,6 +64,10 @@ export class Queues {
     // Long polls on it must learn that it is gone.
     if (known !== undefined) this.#readyQueues.add(name);
     return NOTHING;
+  }
+
+  recovered(): void {
+    for (const queue of this.#queues.values()) queue.recovered();
   }
 
   enqueue(name: string, number: number, messages: readonly NewMessage[], stampMs: StampMs): Outcome {

@@ -13,6 +13,7 @@ import { canonicalHash } from './canonicalHash.ts';
 import { type CowTable, Freezer } from './cowMap.ts';
 import { FrozenRecords } from './frozenRecords.ts';
 import { InvariantError, invariant } from './invariant.ts';
+import { pastLost } from './lostIds.ts';
 import type { FrozenState, Machine, MachineOptions, Outcome, PushEvent, SnapshotRecord } from './machine.ts';
 import { answer, fail, NOTHING, reply } from './outcome.ts';
 import { Section, SNAPSHOT_FORMAT } from './section.ts';
@@ -100,6 +101,11 @@ export abstract class ReplicatedMachine implements Machine {
       case Op.FeatureLevel:
         this.#featureLevel = Math.max(this.#featureLevel, command[5]);
         return reply<'FeatureLevel'>([this.#featureLevel]);
+      case Op.Recover: {
+        const outcome = this.execute(command, stampMs);
+        if (outcome.ok) this.sessionTable.lastId = pastLost(this.sessionTable.lastId);
+        return outcome;
+      }
       default:
         return this.execute(command, stampMs);
     }

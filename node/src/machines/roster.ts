@@ -80,7 +80,8 @@ export class Cluster {
   recover(clusterId: string, survivor: MemberId, ordinal: Ordinal): Outcome {
     const { version, members, tombstones } = this.roster;
     if (version === 0) return fail('CONFLICT', 'the cluster is not founded yet');
-    if (this.clusterId === clusterId) return reply<'Recover'>([version]);
+    if (this.clusterId === clusterId)
+      return fail('CONFLICT', `this is cluster ${clusterId} already`, version);
     const removed = new Set([...tombstones, ...members.map(([id]) => id)]);
     removed.delete(survivor);
     this.clusterId = clusterId;

@@ -384,23 +384,19 @@ export class Member {
     }
   }
 
-  /**
-   * The command that makes group 0's state this cluster's: the first of all, or after a forced recovery the first of
-   * the new cluster. Who proposed it may have died: whoever leads without it repeats it.
-   */
+  /** The first command of group 0. The founder may die before it: whoever leads without it repeats it. */
   #found(): void {
     const group = this.groups.get(COORDINATION_GROUP);
     if (group === undefined || !group.isLeader || this.clusterId === null) return;
-    if (this.coordination() !== null || group.applied < group.status().commit) return;
-    const { clusterId } = this;
-    const { id, ordinal } = this.self;
-    if (this.#coordination()?.clusterId() !== '') {
-      group.submitInternal([...internal(Op.Recover), clusterId, id, ordinal] as const);
-      return;
-    }
-    // The founder's log has all groups from the first moment on.
-    const shards = this.groups.size - 1;
-    group.submitInternal([...internal(Op.Genesis), clusterId, shards, id, ordinal] as const);
+    if (this.#coordination()?.shards() !== 0 || group.applied < group.status().commit) return;
+    group.submitInternal([
+      ...internal(Op.Genesis),
+      this.clusterId,
+      // The founder's log has all groups from the first moment on.
+      this.groups.size - 1,
+      this.self.id,
+      this.self.ordinal,
+    ] as const);
   }
 
   #adopt(group: Group): Group {

@@ -1,4 +1,12 @@
-import type { GroupId, LogIndex, MemberId, Ordinal, Term } from '@synccluster/client/protocol';
+import {
+  type GroupId,
+  type LogIndex,
+  type MemberId,
+  Op,
+  type Ordinal,
+  type Term,
+} from '@synccluster/client/protocol';
+import { unpackMany } from '@synccluster/client/wire';
 import { describe, expect, it } from 'vitest';
 import type { RestoredState } from '../raft/types.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -14,6 +22,7 @@ import {
   takeSnapshot,
   written,
 } from '../storage/testing/storageFixture.ts';
+import { internal } from './duties.ts';
 import { groupsToOpen, whyNoSurvivor } from './recovery.ts';
 
 const ORDINAL = 1 as Ordinal;
@@ -45,9 +54,9 @@ function brief({ hardState, snapshot, entries }: RestoredState): string {
 const briefs = (groups: ReadonlyMap<GroupId, RestoredState>) =>
   [...groups].sort(([a], [b]) => a - b).map(([, state]) => brief(state));
 const recovered = (id: number) => [
-  `term 10 vote ${id} after 0: 1/4 2/4 3/4 4/10=${id}`,
-  `term 3 vote ${id} after 2: 3/2 4/2 5/3=${id}`,
-  `term 2 vote ${id} after 2: 3/2=${id}`,
+  `term 10 vote ${id} after 0: 1/4 2/4 3/4 4/10 5/10=${id}`,
+  `term 3 vote ${id} after 2: 3/2 4/2 5/3 6/3=${id}`,
+  `term 2 vote ${id} after 2: 3/2 4/2=${id}`,
 ];
 
 describe('the groups of a volume', () => {
@@ -73,7 +82,11 @@ describe('the groups of a volume', () => {
     for (const { snapshot, entries } of groups.values()) {
       const last = entries.at(-1)!;
       expect(last.configuration).toEqual({ voters: [self(storage)], learners: [] });
-      expect(last.stampMs).toBe((entries.at(-2) ?? snapshot)?.stampMs);
+      const [command] = unpackMany(entries.at(-2)!.data);
+      const { id, ordinal } = self(storage);
+      expect(command).toEqual([...internal(Op.Recover), 'new', id, ordinal]);
+      const stamps = [(entries.at(-3) ?? snapshot)?.stampMs, entries.at(-2)?.stampMs, last.stampMs];
+      expect(new Set(stamps).size).toBe(1);
     }
     expect(storage.identity).toMatchObject({ clusterId: 'new', recovering: false });
     await storage.close();

@@ -1,12 +1,15 @@
-import type { GroupId, LogIndex, MemberId, Term } from '@synccluster/client/protocol';
+import { type GroupId, type LogIndex, type MemberId, Op, type Term } from '@synccluster/client/protocol';
+import { packCommand } from '@synccluster/client/wire';
 import { type Configuration, type Entry, EntryKind, type RestoredState } from '../raft/types.ts';
 import type { Storage, WalRecord } from '../storage/storage.ts';
 import type { Peer } from '../transport/transport.ts';
+import { internal } from './duties.ts';
 
 /*
  * Forced recovery from one survivor of a lost quorum. First the volume's identity is changed: a new cluster id, and
- * that the log has yet to follow; from then on no peer of the lost cluster passes the hello. The next start makes the
- * log of every group this member's alone, and only then lets groups open. Group 0's state follows by a command.
+ * that the log has yet to follow; from then on no peer of the lost cluster passes the hello. The next start gives the
+ * log of every group the command that makes its state the new cluster's and a configuration of this member alone, and
+ * only then lets groups open.
  */
 
 /** What a member knows of a group when it is asked whether it may be the survivor. */
@@ -40,14 +43,16 @@ export async function groupsToOpen(
   self: Peer,
 ): Promise<ReadonlyMap<GroupId, RestoredState>> {
   const { groups } = storage.recovered;
-  if (!storage.identity.recovering) return groups;
-  const alone = new Map([...groups].map(([id, state]) => [id, aloneIn(state, self)]));
+  const { recovering, clusterId } = storage.identity;
+  if (!recovering || clusterId === null) return groups;
+  const command = packCommand([...internal(Op.Recover), clusterId, self.id, self.ordinal] as const);
+  const alone = new Map([...groups].map(([id, state]) => [id, aloneIn(state, self, command)]));
   const records = [...alone].flatMap(([group, { hardState, entries }]): WalRecord[] =>
     alone.get(group) === groups.get(group)
       ? []
       : [
           { type: 'hardState', group, hardState },
-          { type: 'entries', group, entries: entries.slice(-1) },
+          { type: 'entries', group, entries: entries.slice(-2) },
         ],
   );
   // One batch: all groups or none. The flag goes after it, so a crash between the two does it over, to no effect.
@@ -57,27 +62,43 @@ export async function groupsToOpen(
 }
 
 /**
- * The log goes on with a configuration of this member alone, in a term that nobody else was elected in. Whatever
- * stands before it is kept, committed or not: the votes that could tell are gone.
+ * The log goes on with the command that makes the state the new cluster's and with a configuration of this member
+ * alone, in a term that nobody else was elected in. Whatever stands before is kept, committed or not: the votes that
+ * could tell are gone.
  */
-function aloneIn(state: RestoredState, self: Peer): RestoredState {
-  const last = state.entries.at(-1) ?? null;
-  if (last !== null && isAlone(last.configuration, self)) return state;
-  const before = last ?? state.snapshot;
+function aloneIn(state: RestoredState, self: Peer, command: Uint8Array): RestoredState {
+  const [beforeLast, last] = state.entries.slice(-2);
+  const done = beforeLast !== undefined && sameBytes(beforeLast.data, command);
+  if (done && isAlone(last?.configuration ?? null, self)) return state;
+  const before = state.entries.at(-1) ?? state.snapshot;
+  const index = before?.index ?? 0;
   const term = (Math.max(state.hardState.term, before?.term ?? 0) + 1) as Term;
-  const entry: Entry = {
-    index: ((before?.index ?? 0) + 1) as LogIndex,
+  const stampMs = before?.stampMs ?? (0 as Entry['stampMs']);
+  const recovered: Entry = {
+    index: (index + 1) as LogIndex,
+    term,
+    kind: EntryKind.Commands,
+    stampMs,
+    data: command,
+    configuration: null,
+  };
+  const configuration: Entry = {
+    index: (index + 2) as LogIndex,
     term,
     kind: EntryKind.Configuration,
-    stampMs: before?.stampMs ?? (0 as Entry['stampMs']),
+    stampMs,
     data: new Uint8Array(0),
     configuration: { voters: [{ id: self.id, ordinal: self.ordinal }], learners: [] },
   };
   return {
     hardState: { term, vote: self.id },
     snapshot: state.snapshot,
-    entries: [...state.entries, entry],
+    entries: [...state.entries, recovered, configuration],
   };
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 function isAlone(configuration: Configuration | null, self: Peer): boolean {

@@ -30,7 +30,7 @@ export const Op = {
   /** Internal: first command of group 0. */
   Genesis: 22,
   RosterChange: 23,
-  /** Internal: the state goes on as that of a new cluster with one survivor alone (forced recovery). */
+  /** Internal, in every group: the state goes on as that of a new cluster with one survivor alone. */
   Recover: 24,
 
   /** Internal: first command of a data group; the slots it owns. */
@@ -104,7 +104,10 @@ export type RosterChange = readonly [
   expectedVersion: number,
   changes: readonly RosterMember[],
 ];
-/** `clusterId` is new; the member is the only voter, and every other id of the roster is removed for ever. */
+/**
+ * Forced recovery. `clusterId` is new; the member is the only voter, and every other id of the roster is removed for
+ * ever. In every group ids go on past all that the lost quorum may have given out.
+ */
 export type Recover = readonly [
   ...Header<typeof Op.Recover>,
   clusterId: string,
@@ -175,6 +178,7 @@ export type CoordinationCommand =
   | RosterChange
   | Recover;
 export type DataCommand =
+  | Recover
   | SessionOpen
   | SessionClose
   | SessionExpire

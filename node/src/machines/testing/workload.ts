@@ -151,6 +151,7 @@ export class DataWorkload extends Workload {
     if (choice < 92)
       return make.put(random.pick(this.#keys), this.#payload.slice(0, random.below(9)), random.pick([0, 90]));
     if (choice < 97) return make.remove(random.pick(this.#keys));
+    if (random.chance(3)) return make.recover('cluster', 1, 0);
     if (choice < 98) {
       const table = assignSlots(1);
       for (let i = 0; i < 100; i++) table[random.below(table.length)] = 1 + random.below(2);
