@@ -6,7 +6,7 @@ import type { Random } from '../world/random.ts';
 import type { MemberSlot } from '../world/slot.ts';
 import { misdirect, rot } from '../world/spoil.ts';
 import type { World } from '../world/world.ts';
-import type { FaultName, Plan } from './plan.ts';
+import { type FaultName, type Plan, WILD_ORDINAL } from './plan.ts';
 
 /** What the nemesis can do to a client of the workload. */
 export interface ClientVictim {
@@ -300,7 +300,7 @@ export class Nemesis {
 
   #shiftClock(): void {
     const { slots, random, plan } = this.#options;
-    const slot = slots[0];
+    const slot = slots[WILD_ORDINAL];
     // Only a minority's clocks may be wrong, or the cluster's time is wrong too.
     if (slot === undefined || plan.members < 3 || this.#options.operator.members < 3) return;
     const byMs = random.between(-1, 1) * random.logBetween(100, 1e8);

@@ -39,6 +39,8 @@ export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
 /** How large what may be wrong with true clocks is: the client library allows for a twentieth of a lease. */
 const RATE_ERROR = 0.01;
 const MIB = 1024 * 1024;
+/** Not the founder: its clock is the cluster's time for as long as it is alone. */
+export const WILD_ORDINAL = 1;
 
 export interface Plan {
   readonly seed: number;
@@ -73,7 +75,6 @@ export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null): Pla
   const members = random.pick([1, 3, 3, 3, 3, 5, 5]);
   const slots = faults.has('scale') ? 5 : members;
   const clients = 2 + random.below(4);
-  const wild = faults.has('wildClock') ? Math.floor((Math.min(members, 3) - 1) / 2) : 0;
   return {
     seed,
     faults,
@@ -112,7 +113,9 @@ export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null): Pla
         { syncMinMs: 2, syncMaxMs: 40 },
       ]),
     },
-    memberClocks: Array.from({ length: slots }, (_, ordinal) => drawClock(random, ordinal < wild)),
+    memberClocks: Array.from({ length: slots }, (_, ordinal) =>
+      drawClock(random, faults.has('wildClock') && members > 1 && ordinal === WILD_ORDINAL),
+    ),
     clientClocks: Array.from({ length: clients }, () => drawClock(random, false)),
     sessionTtlMs: random.pick([1_000, 3_000, 10_000]),
     requestTimeoutMs: random.pick([1_000, 3_000, 10_000]),

@@ -75,8 +75,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
   const slots: MemberSlot[] = [];
   // Those of lost volumes too: what was on them when it was counted was there.
   const logs = new Map<number, DurableLog>();
-  const durableOf = (memberId: number, group: number): number =>
-    logs.get(memberId)?.group(group).index ?? 0;
+  const durableOf = (memberId: number, group: number): number => logs.get(memberId)?.group(group).index ?? 0;
   for (let ordinal = 0; ordinal < plan.slots; ordinal++) {
     slots.push(
       new MemberSlot({

@@ -148,7 +148,8 @@ export class MemberSlot {
   }
 
   #start(): void {
-    const { world, random, network, clock, note, show, tuning, messageFaults, durableOf, onVolume } = this.#options;
+    const { world, random, network, clock, note, show, tuning, messageFaults, durableOf, onVolume } =
+      this.#options;
     this.#starts += 1;
     network.host(this.host).dark = false;
     const process = new SimProcess(world, {

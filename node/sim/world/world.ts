@@ -3,6 +3,8 @@ import { Random } from './random.ts';
 
 /** Events run one after the other in turns of the real event loop, so that every promise reaction runs between. */
 const EVENTS_PER_TURN = 200;
+/** Far more than any seed needs: something goes round in circles. */
+const EVENTS_MAX = 20_000_000;
 
 /** The one time that everything lives in, and what happens when. */
 export class World {
@@ -77,6 +79,7 @@ export class World {
         }
         this.#nowMs = event.timeMs;
         this.#events += 1;
+        if (this.#events > EVENTS_MAX) this.fail(new Error(`${EVENTS_MAX} events have not been enough`));
         try {
           event.run();
         } catch (error) {

@@ -1,0 +1,101 @@
+import { mkdirSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { HELP, readArguments, type SimArguments } from './arguments.ts';
+import { Pool } from './pool.ts';
+import type { Report } from './worker.ts';
+
+const PROGRESS_MS = 5_000;
+
+class Totals {
+  readonly #startedMs = performance.now();
+  seeds = 0;
+  #events = 0;
+  #simulatedMs = 0;
+  #operations = 0;
+  #blows = 0;
+
+  add({ events, simulatedMs, operations, blows }: Report): void {
+    this.seeds += 1;
+    this.#events += events;
+    this.#simulatedMs += simulatedMs;
+    this.#operations += operations;
+    this.#blows += blows;
+  }
+
+  line(): string {
+    const seconds = (performance.now() - this.#startedMs) / 1_000;
+    const hours = this.#simulatedMs / 3_600_000;
+    return (
+      `${this.seeds} seeds, ${hours.toFixed(1)} simulated hours, ${this.#operations} operations, ` +
+      `${this.#blows} blows, ${(this.#events / 1e6).toFixed(1)} million events in ${seconds.toFixed(0)} s: ` +
+      `${(this.seeds / seconds).toFixed(2)} seeds/s, ${((hours * 60) / seconds).toFixed(2)} simulated hours/minute`
+    );
+  }
+}
+
+async function main(given: SimArguments): Promise<boolean> {
+  const out = given.out ?? join(tmpdir(), 'synccluster-sim');
+  mkdirSync(out, { recursive: true });
+  const pool = new Pool(given.mutant);
+  const totals = new Totals();
+  const untilMs = given.minutes === null ? Infinity : performance.now() + given.minutes * 60_000;
+  const { faults } = given;
+  let next = given.from;
+  let failed = 0;
+  const path = (seed: number): string =>
+    join(out, `seed-${seed}${given.mutant === null ? '' : `-${given.mutant}`}.txt`);
+  const isOver = (): boolean =>
+    next >= given.from + given.seeds || performance.now() >= untilMs || (failed > 0 && !given.keepGoing);
+
+  const runNext = async (): Promise<void> => {
+    while (!isOver()) {
+      const seed = next++;
+      const report = await pool.run({ seed, faults, transcriptPath: given.single ? path(seed) : null });
+      totals.add(report);
+      let problems = report.problems;
+      if (given.twice || (!report.passed && !given.single)) {
+        const again = await pool.run({ seed, faults, transcriptPath: path(seed) });
+        if (again.hash !== report.hash) {
+          problems = [...problems, `run: the second run differs: ${report.hash} and ${again.hash}`];
+        }
+      }
+      if (given.single) {
+        console.log(`seed ${seed}: ${report.hash}, ${report.events} events, ${report.operations} operations`);
+        console.log(`transcript: ${path(seed)}`);
+      }
+      if (problems.length === 0) continue;
+      failed += 1;
+      console.log(`seed ${seed} FAILED (${report.checkers.join(', ') || 'run'})`);
+      for (const problem of problems.slice(0, 3)) console.log(problem);
+      console.log(`transcript: ${path(seed)}\nagain: ${commandFor(seed, given)}`);
+    }
+  };
+  const progress = setInterval(() => console.log(totals.line()), PROGRESS_MS);
+  try {
+    await Promise.all(Array.from({ length: Math.min(given.jobs, given.seeds) }, runNext));
+  } finally {
+    clearInterval(progress);
+    pool.close();
+  }
+  console.log(`${failed === 0 ? 'passed' : `${failed} FAILED`}: ${totals.line()}`);
+  return failed === 0;
+}
+
+function commandFor(seed: number, { faults, mutant }: SimArguments): string {
+  const more = [
+    ...(faults === null ? [] : [`--faults ${faults.join(',') || 'none'}`]),
+    ...(mutant === null ? [] : [`--mutant ${mutant}`]),
+  ];
+  return ['npm run sim -- --seed', seed, ...more].join(' ');
+}
+
+let given: SimArguments | null;
+try {
+  given = readArguments(process.argv.slice(2), availableParallelism());
+} catch (error) {
+  console.error(`sim: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(2);
+}
+if (given === null) console.log(HELP);
+else process.exitCode = (await main(given)) ? 0 : 1;
