@@ -66,11 +66,19 @@ describe('the balance of leaderships', () => {
   it('is offered soon, and ever more rarely to a member that does not take or keep it', () => {
     const { world, duties } = setup();
     for (; world.now < HOUR_MS; world.now += 250) duties.tick(false);
-    expect(world.offers[0]).toBeLessThan(5_000);
+    expect(world.offers[0]).toBeLessThan(10_000);
     const pauses = world.offers.slice(1).map((at, i) => at - world.offers[i]!);
     expect(pauses[0]).toBeLessThan(5_000);
     for (const [i, pause] of pauses.slice(1).entries()) expect(pause).toBeGreaterThanOrEqual(pauses[i]!);
     expect(pauses.at(-1)).toBeGreaterThanOrEqual(60_000);
+  });
+
+  it('is not offered to a member that has only just come back', () => {
+    const backMs = 20_000;
+    const { world, duties } = setup({ mayLead: () => world.now >= backMs });
+    for (; world.now < HOUR_MS; world.now += 250) duties.tick(false);
+    expect(world.offers[0]).toBeGreaterThanOrEqual(backMs + 5_000);
+    expect(world.offers[0]).toBeLessThan(backMs + 10_000);
   });
 
   it('gives everything away, again and again, when the member is about to go', () => {

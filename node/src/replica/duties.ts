@@ -1,6 +1,7 @@
 import {
   COORDINATION_GROUP,
   type Command,
+  type MemberId,
   Op,
   SCHEMA_VERSION,
   type Seq,
@@ -17,6 +18,11 @@ const MEMBERSHIP_MS = 50;
 const BALANCE_MS = 1_000;
 /** A new leadership is left in peace for so long before it may be moved to the preferred member. */
 const SETTLE_MS = 3_000;
+/**
+ * So long a member has been fit to lead at every look before it is handed a leadership: one that has only just
+ * started is slow for its first seconds, and writes wait until it has taken over.
+ */
+const STEADY_MS = 5_000;
 /** A member that keeps losing what it is handed is offered it ever more rarely: each attempt stops writes a moment. */
 const OFFER_LAST_MS = 60_000;
 
@@ -29,6 +35,8 @@ export class LeaderDuties {
   #nextLeaseScanMs = 0;
   #nextMembershipMs = 0;
   #nextBalanceMs = 0;
+  #preferred: MemberId | null = null;
+  #preferredSinceMs = 0;
   #offeredMs = Number.NEGATIVE_INFINITY;
   #offerPauseMs = BALANCE_MS;
 
@@ -43,6 +51,7 @@ export class LeaderDuties {
     const group = this.#group;
     if (!group.isLeader) {
       this.#expireAsked = false;
+      this.#preferred = null;
       return;
     }
     const now = this.#context.nowMs();
@@ -128,8 +137,11 @@ export class LeaderDuties {
 
   #balance(now: number): void {
     const group = this.#group;
-    if (now - group.ledSinceMs < SETTLE_MS || now - this.#offeredMs < this.#offerPauseMs) return;
     const to = preferredLeader(group.id, group.status(), (id) => this.#context.mayLead(id));
+    if (to !== this.#preferred) this.#preferredSinceMs = now;
+    this.#preferred = to;
+    if (now - group.ledSinceMs < SETTLE_MS || now - this.#preferredSinceMs < STEADY_MS) return;
+    if (now - this.#offeredMs < this.#offerPauseMs) return;
     if (to !== null && group.core.transferLeadership(to)) {
       const lately = now - this.#offeredMs < 2 * OFFER_LAST_MS;
       this.#offerPauseMs = lately ? Math.min(OFFER_LAST_MS, 2 * this.#offerPauseMs) : BALANCE_MS;
