@@ -469,7 +469,11 @@ describe('the annotation', () => {
     await lose(world, 'nodes');
     await rounds(world, 20);
     expect(world.recoveries).toBe(1);
-    expect(world.condition('Available')).toMatchObject({ status: 'False', reason: 'NoLeader' });
+    expect(world.condition('Available')).toMatchObject({
+      status: 'False',
+      reason: 'NoLeader',
+      message: expect.stringContaining('was answered before: remove it first'),
+    });
     annotate(world, null);
     await pass(world);
     expect(world.cluster.status?.lastHandledRecoverFrom).toBeUndefined();

@@ -110,7 +110,9 @@ function wayOut(observed: ObservedCluster): string {
   const clusterId = observed.identity?.clusterId;
   if (clusterId === undefined || !isLost(observed, clusterId)) return '';
   const pods = survivors(observed, clusterId);
-  return `, or, if they never will, annotation ${ANNOTATIONS.recoverFrom}=${pods.join(' or ')} gives up what only they had`;
+  const spent =
+    recoverFrom(observed) === null ? '' : '; the one that is set was answered before: remove it first';
+  return `, or, if they never will, annotation ${ANNOTATIONS.recoverFrom}=${pods.join(' or ')} gives up what only they had${spent}`;
 }
 
 function progressing({ cluster }: ObservedCluster, plan: Plan, members: readonly MemberSummary[]): Judgement {
