@@ -5,7 +5,7 @@ import { HELP, readArguments, type SimArguments } from './arguments.ts';
 import { Pool } from './pool.ts';
 import type { Report } from './worker.ts';
 
-const PROGRESS_MS = 5_000;
+const PROGRESS_MS = 10_000;
 
 class Totals {
   readonly #startedMs = performance.now();
@@ -14,22 +14,28 @@ class Totals {
   #simulatedMs = 0;
   #operations = 0;
   #blows = 0;
+  #cpuMs = 0;
 
-  add({ events, simulatedMs, operations, blows }: Report): void {
+  add({ events, simulatedMs, operations, blows, tookMs }: Report): void {
     this.seeds += 1;
     this.#events += events;
     this.#simulatedMs += simulatedMs;
     this.#operations += operations;
     this.#blows += blows;
+    this.#cpuMs += tookMs;
   }
 
   line(): string {
     const seconds = (performance.now() - this.#startedMs) / 1_000;
+    const cpu = this.#cpuMs / 1_000;
     const hours = this.#simulatedMs / 3_600_000;
+    const rates =
+      `${(this.seeds / cpu).toFixed(2)} seeds a second, ` +
+      `${((hours * 60) / cpu).toFixed(2)} simulated hours a minute, of one processor`;
     return (
       `${this.seeds} seeds, ${hours.toFixed(1)} simulated hours, ${this.#operations} operations, ` +
-      `${this.#blows} blows, ${(this.#events / 1e6).toFixed(1)} million events in ${seconds.toFixed(0)} s: ` +
-      `${(this.seeds / seconds).toFixed(2)} seeds/s, ${((hours * 60) / seconds).toFixed(2)} simulated hours/minute`
+      `${this.#blows} blows, ${(this.#events / 1e6).toFixed(1)} million events in ${seconds.toFixed(0)} s ` +
+      `(${cpu.toFixed(0)} s of processors): ${rates}`
     );
   }
 }

@@ -82,7 +82,7 @@ export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null): Pla
     members,
     shards: random.pick([1, 1, 2, 2, 3]),
     clients,
-    attackMs: random.between(20_000, 60_000),
+    attackMs: random.logBetween(8_000, 40_000),
     blowEveryMs: random.logBetween(300, 5_000),
     link: random.pick<LinkPlan>([
       { minMs: 0.05, maxMs: 0.3, retransmitChance: 0, splitChance: 0.01 },
@@ -97,12 +97,16 @@ export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null): Pla
       reorderedByMs: random.logBetween(1, 2_000),
     },
     tuning: {
-      electionTicks: random.pick([12, 20, 40]),
-      heartbeatTicks: 3,
+      ...random.pick([
+        { tickMs: 25, electionTicks: 20, heartbeatTicks: 3 },
+        { tickMs: 50, electionTicks: 8, heartbeatTicks: 2 },
+        { tickMs: 50, electionTicks: 10, heartbeatTicks: 3 },
+        { tickMs: 50, electionTicks: 30, heartbeatTicks: 4 },
+      ]),
       segmentBytes: random.pick([64 * 1024, 256 * 1024, MIB]),
       snapshotEntries: random.pick([20, 100, 400, 100_000]),
       snapshotBytes: random.pick([16 * 1024, 256 * 1024, 16 * MIB]),
-      hashEvery: 10,
+      hashEvery: 25,
     },
     disk: {
       capacityBytes: faults.has('fullDisk') ? 16 * MIB : 1024 * MIB,

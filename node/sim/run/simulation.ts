@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import {
   checkHistory,
   describe,
@@ -26,9 +27,9 @@ const FOUNDING_MS = 60_000;
 /** After healing, until every member is a ready voter everywhere. */
 const MENDING_MS = 120_000;
 /** From then on, until clients are served. */
-const SERVING_MS = 15_000;
+const SERVING_MS = 12_000;
 /** Clients go on for so long, and all of it must work. */
-const CALM_MS = 10_000;
+const CALM_MS = 4_000;
 /** For clients to finish what they are at, and for the final look. */
 const FINISH_MS = 180_000;
 
@@ -200,7 +201,14 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
   }
   for (const violation of violations) note(describe(violation));
   if (error !== null) note(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  note(encodeLines(recorder.operations()));
+  for (const { id, client, kind, outcome, error: code, invoked, completed } of recorder.operations()) {
+    note(
+      `#${id} client ${client} ${kind} ${invoked.order}-${completed?.order ?? ''} ${outcome} ${code ?? ''}`,
+    );
+  }
+  if (options.transcriptPath !== null) {
+    writeFileSync(`${options.transcriptPath}.history`, encodeLines(recorder.operations()));
+  }
   return {
     seed: plan.seed,
     violations,

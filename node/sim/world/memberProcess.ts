@@ -16,9 +16,9 @@ import { type MessageFaults, unreliable } from './unreliableTransport.ts';
 /** As the member's own program has it. */
 const CLIENT_PORT = 7400;
 const PEER_PORT = 7401;
-const TICK_MS = 25;
 
 export interface MemberTuning {
+  readonly tickMs: number;
   readonly electionTicks: number;
   readonly heartbeatTicks: number;
   readonly segmentBytes: number;
@@ -97,7 +97,7 @@ export async function runMember(surroundings: MemberSurroundings): Promise<Runni
   const member = new Member({
     ordinal: ordinal as Ordinal,
     listeners: { client: clientAddress(ordinal), http: `${host}:7402` },
-    tuning: { tickMs: TICK_MS, ...tuning },
+    tuning,
     diskMarginBytes: 2 * tuning.segmentBytes,
     logger,
     storage: watched,

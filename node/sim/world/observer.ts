@@ -275,7 +275,10 @@ const NOTHING_LOGGED = { index: 0, term: 0 };
 
 function recorded(entry: Entry): EntryRecord {
   const { index, term, kind, stampMs, data, configuration } = entry;
-  const members = configuration === null ? null : [configuration.voters, configuration.learners];
-  const flat = members?.map((list) => list.map(({ id, ordinal }) => [id, ordinal])) ?? null;
-  return { index, term, kind, hash: canonicalHash([kind, stampMs, crc32(data), flat]) >>> 0 };
+  const hash = crc32(data, (kind + 1_000_003 * (stampMs % 4096)) >>> 0) ^ canonicalHash(stampMs);
+  if (configuration === null) return { index, term, kind, hash: hash >>> 0 };
+  const members = [configuration.voters, configuration.learners].map((list) =>
+    list.map(({ id, ordinal }) => [id, ordinal]),
+  );
+  return { index, term, kind, hash: canonicalHash(members, hash) >>> 0 };
 }
