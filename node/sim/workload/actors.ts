@@ -62,11 +62,13 @@ export async function consume(
   { queues, receiveWaitMs, delayMs }: WorkloadSettings,
 ): Promise<void> {
   const { name, visibilityMs } = random.pick(queues);
-  const max = random.between(1, 5);
+  const max = random.between(1, 8);
   const waitMs = random.chance(0.3) ? 0 : random.between(1, receiveWaitMs);
   const visible = random.chance(0.3) ? random.between(100, visibilityMs) : 0;
   const messages = (await client.receive(name, max, waitMs, visible)) ?? [];
-  for (const message of messages) await process(client, random, name, message, { delayMs, visibilityMs });
+  await Promise.all(
+    messages.map((message) => process(client, random, name, message, { delayMs, visibilityMs })),
+  );
 }
 
 async function process(
@@ -77,13 +79,13 @@ async function process(
   { delayMs, visibilityMs }: { readonly delayMs: number; readonly visibilityMs: number },
 ): Promise<void> {
   if (random.chance(0.3)) await client.sleep(random.between(1, 50));
-  switch (random.weighted({ ack: 14, late: 1, nack: 2, extend: 2, leave: 1 })) {
+  switch (random.weighted({ ack: 28, late: 1, nack: 4, extend: 4, leave: 2 })) {
     case 'ack':
       await client.ack(queue, message);
       return;
     // Around its visibility timeout: whether the receipt is still good is a race.
     case 'late':
-      await client.sleep(random.between(Math.floor(visibilityMs / 2), 2 * visibilityMs));
+      await client.sleep(random.between(Math.floor(visibilityMs / 2), Math.ceil(1.5 * visibilityMs)));
       await client.ack(queue, message);
       return;
     case 'nack':

@@ -34,7 +34,28 @@ function setUp(seed: number) {
     clock.after(20, expire);
   };
   expire();
+  expireSilentSessions(clock, cluster);
   return { clock, cluster, recorder, workload };
+}
+
+/** Sessions end when nothing came from their clients for their whole time to live. */
+function expireSilentSessions(clock: VirtualClock, cluster: FakeCluster): void {
+  const heardMs = new Map<string, number>();
+  const look = (): void => {
+    for (const { group, sessions } of cluster.keepAlives.splice(0)) {
+      for (const session of sessions) heardMs.set(`${group}/${session}`, clock.nowMs);
+    }
+    for (const [group, machine] of cluster.machines.entries()) {
+      for (const [session, ttlMs] of [...machine.sessions()]) {
+        const key = `${group}/${session}`;
+        const since = heardMs.get(key) ?? clock.nowMs;
+        heardMs.set(key, since);
+        if (clock.nowMs - since > ttlMs) cluster.expireSession(group, session);
+      }
+    }
+    clock.after(100, look);
+  };
+  look();
 }
 
 /** Lost requests, lost replies, broken connections, other leaders, lost sessions. */
@@ -52,7 +73,8 @@ async function attack(
     if (random.chance(0.5)) cluster.cut(random.chance(0.5) ? 101 + random.between(0, 2) : undefined);
     if (random.chance(0.2))
       cluster.lead(random.between(0, 3), 101 + random.between(0, 2), random.chance(0.5));
-    if (random.chance(0.05)) cluster.expireSession(random.between(0, 3), random.between(1, 20));
+    // Of data groups: one of the locks' group must outlive its client's lease.
+    if (random.chance(0.1)) cluster.expireSession(random.between(1, 3), random.between(1, 20));
   }
   cluster.onWrite = () => 'normal';
   cluster.onRead = () => 'normal';

@@ -89,13 +89,9 @@ export class Workload {
 
   /** Sets all actors to work until `stop`. */
   start(): void {
-    const actions: Action[] = [
-      useLock,
-      produce(this.#names),
-      consume,
-      useCache(this.#names),
-      useCache(this.#names),
-    ];
+    const [sending, caching] = [produce(this.#names), useCache(this.#names)];
+    // More takers than senders: a queue that only grows shows little of what happens at its end.
+    const actions: Action[] = [useLock, sending, consume, consume, caching, caching];
     for (const place of this.#places) {
       for (const action of actions) this.#running.push(this.#work(place, action, this.#random.fork()));
     }
