@@ -121,7 +121,7 @@ export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null): Pla
       drawClock(random, faults.has('wildClock') && members > 1 && ordinal === WILD_ORDINAL),
     ),
     clientClocks: Array.from({ length: clients }, () => drawClock(random, false)),
-    sessionTtlMs: random.pick([1_000, 3_000, 10_000]),
+    sessionTtlMs: random.pick([1_000, 2_000, 5_000]),
     requestTimeoutMs: random.pick([1_000, 3_000, 10_000]),
     pauseMs: random.pick([50, 200, 300, 1_000]),
   };

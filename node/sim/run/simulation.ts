@@ -26,8 +26,11 @@ import { Transcript } from './transcript.ts';
 const FOUNDING_MS = 60_000;
 /** After healing, until every member is a ready voter everywhere. */
 const MENDING_MS = 120_000;
-/** From then on, until clients are served. */
-const SERVING_MS = 12_000;
+/**
+ * From then on, until clients are served: leaderships go to where they belong, and a lease of a client that is gone
+ * begins anew with each leader.
+ */
+const SERVING_MS = 10_000;
 /** Clients go on for so long, and all of it must work. */
 const CALM_MS = 4_000;
 /** For clients to finish what they are at, and for the final look. */
@@ -180,9 +183,10 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
     nemesis.heal();
     calm = true;
     await within('mending', MENDING_MS, () => operator.settled);
-    healing = { healedMs: world.nowMs, withinMs: SERVING_MS };
+    const withinMs = SERVING_MS + plan.sessionTtlMs;
+    healing = { healedMs: world.nowMs, withinMs };
     note('mended');
-    await world.sleep(SERVING_MS + CALM_MS);
+    await world.sleep(withinMs + CALM_MS);
     note('stops');
     await timely('the end of the work', FINISH_MS, workload.stop());
     const { complete, missing } = await timely('the audit', FINISH_MS, workload.audit());
