@@ -181,7 +181,7 @@ export class Registration implements WindowOwner, Parked, TurnTask {
     } else if (this.#ended !== null) {
       this.#abandon(op, false);
     } else if (ERROR_CODES[code].retry === 'resend' && code !== 'MOVED') {
-      this.#sendAgain(refused, tag);
+      this.#sendAgain(op, refused, tag);
     } else if (op.refusal !== null) {
       // Errors of the original that come in late are old news: the filler decides.
       if (tag < op.fillerPass) return;
@@ -208,7 +208,7 @@ export class Registration implements WindowOwner, Parked, TurnTask {
     else if (tag === this.#pass) this.#restart(0, null);
   }
 
-  #sendAgain(refused: Refused, tag: number): void {
+  #sendAgain(op: WriteOp, refused: Refused, tag: number): void {
     if (tag !== this.#pass) return;
     const { code, leader } = refused;
     const from = this.#connection;
@@ -217,6 +217,8 @@ export class Registration implements WindowOwner, Parked, TurnTask {
     if (code === 'SEQUENCE_GAP' && refused.detail < this.#ops[this.#head]!.seq) {
       if (this.#failures >= HOPELESS_GAPS) {
         this.#owner.expired(this, new SyncError('INTERNAL', `sequence number ${refused.detail} is missing`));
+        // This was its reply: unlike what else is in flight it gets no other.
+        if (!op.done) this.#abandon(op, false);
         return;
       }
     }

@@ -141,6 +141,21 @@ describe('a write', () => {
     expect(cluster.seen(Op.CachePut)).toHaveLength(21);
   });
 
+  it('whose predecessors the members have forgotten ends with its session, and so does the next in flight', async () => {
+    const { clock, cluster, client, events } = await setUp();
+    await result(clock, client.cache.put(KEY, 'warm'));
+    // As from members that lost their volumes: number 1 is wanted, which was settled long ago.
+    cluster.onWrite = ({ command }) =>
+      command[0] === Op.CachePut && seqOf(command) > 1 ? ['SEQUENCE_GAP', 0, 1] : 'normal';
+    const put = watch(client.cache.put(KEY, 'v'));
+    const next = watch(client.cache.put(KEY, 'w'));
+    await clock.advance(9_000);
+    expect(events.filter(({ type }) => type === 'sessionLost')).toHaveLength(1);
+    for (const { outcome } of [put, next])
+      expect(outcome).toMatchObject({ status: 'rejected', error: { code: 'OUTCOME_UNKNOWN' } });
+    expect(await result(clock, client.cache.put(KEY, 'x'))).toBeGreaterThan(0);
+  });
+
   it('that was refused waits for its filler, whatever older attempts are answered', async () => {
     const { clock, cluster, client, events } = await setUp();
     // With a connection to every member, nothing but what follows starts another pass.
