@@ -1,7 +1,7 @@
 import { systemClock } from '@synccluster/client/clock';
 import { checkHistory, describe } from '../sim/checkers/index.ts';
 import { Recorder } from '../sim/history/index.ts';
-import { DEFAULT_SETTINGS, Workload } from '../sim/workload/index.ts';
+import { DEFAULT_SETTINGS, Workload, type WorkloadSettings } from '../sim/workload/index.ts';
 import type { Cluster } from './rig/cluster.ts';
 
 /** Shorter than most pauses and partitions are long, so that sessions do expire. */
@@ -11,10 +11,13 @@ const REQUEST_TIMEOUT_MS = 6_000;
 const MAX_SEARCH_STEPS = 20_000_000;
 const SHOWN_VIOLATIONS = 20;
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
 /** Clients of the real library at work, and the record of what they did and saw. */
 export class Load {
   readonly recorder: Recorder;
   readonly #workload: Workload;
+  readonly #settings: Mutable<WorkloadSettings> = { ...DEFAULT_SETTINGS };
   #healing: { readonly healedMs: number; readonly withinMs: number } | null = null;
 
   /** `nowMs`: the time that goes into the record. */
@@ -29,7 +32,7 @@ export class Load {
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
       clock: systemClock,
     });
-    this.#workload = new Workload({ recorder: this.recorder, clientOptions }, seed, DEFAULT_SETTINGS);
+    this.#workload = new Workload({ recorder: this.recorder, clientOptions }, seed, this.#settings);
   }
 
   async start(): Promise<void> {
@@ -40,6 +43,8 @@ export class Load {
   /** From `healedMs` nothing is broken any more: all must be served again `withinMs` later, and from then on. */
   healed(healedMs: number, withinMs: number): void {
     this.#healing = { healedMs, withinMs };
+    // A client that is closed leaves what is under way unanswered, and that must not look like the cluster's doing.
+    this.#settings.reconnect = 0;
   }
 
   /** Ends the work, then looks at everything that is left; what could not be looked at is answered. */

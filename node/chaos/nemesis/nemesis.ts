@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from '../rig/cluster.ts';
 import type { SmallVolume } from '../rig/smallVolume.ts';
+import { until } from '../rig/waiting.ts';
 import { type Counts, noCounts } from './counts.ts';
 import { type Fault, isPartition, type NetworkFault, type OtherFault, type ProcessFault } from './faults.ts';
 import { beginNetworkFault, healNetwork, holdNetworkFault } from './network.ts';
@@ -232,11 +233,7 @@ export class Nemesis {
         await this.#fillDisk(holdMs, fault.killAfterMs, signal);
         return;
       case 'transfer': {
-        const leader = await cluster.leader(fault.group);
-        const to = cluster.active.find((ordinal) => ordinal !== leader);
-        if (leader === null || to === undefined) return;
-        const { memberId } = await cluster.member(to).admin.identity();
-        await cluster.member(leader).admin.transfer(fault.group, memberId);
+        await until(`a transfer of group ${fault.group}`, () => this.#transfer(fault.group), wait);
         this.counts.transfers += 1;
         return;
       }
@@ -247,7 +244,7 @@ export class Nemesis {
       case 'loseVolume': {
         const ordinal = ranked[0] as number;
         const member = cluster.member(ordinal);
-        const id = await this.#idOf(ordinal);
+        const id = await this.#idOf(ordinal, wait);
         do await this.#kill([ordinal]);
         while (member.isRunning);
         cluster.wipe(ordinal);
@@ -271,19 +268,34 @@ export class Nemesis {
       this.#options.onChange();
     }
     for (const ordinal of cluster.active.filter((active) => active >= members)) {
-      await cluster.dismiss(await this.#idOf(ordinal), ordinal, wait);
+      await cluster.dismiss(await this.#idOf(ordinal, wait), ordinal, wait);
       await cluster.retire(ordinal);
       this.#options.onChange();
     }
   }
 
+  async #transfer(group: number): Promise<boolean> {
+    const cluster = this.#cluster;
+    const leader = await cluster.leader(group);
+    const to = cluster.active.find((ordinal) => ordinal !== leader && cluster.member(ordinal).isServing);
+    if (leader === null || to === undefined) return false;
+    const { memberId } = await cluster.member(to).admin.identity();
+    return (await cluster.member(leader).admin.transfer(group, memberId)).accepted;
+  }
+
   /** As the roster has it, so that one that is down is known too. */
-  async #idOf(ordinal: number): Promise<number> {
-    for (const [, { roster }] of await this.#cluster.statuses()) {
-      const entry = roster.members.find((m) => m.ordinal === ordinal && m.target !== 'removed');
-      if (entry !== undefined) return entry.memberId;
-    }
-    throw new Error(`no member says who has ordinal ${ordinal}`);
+  #idOf(ordinal: number, wait: { timeoutMs: number; signal: AbortSignal }): Promise<number> {
+    return until(
+      `somebody who knows who has ordinal ${ordinal}`,
+      async () => {
+        for (const [, { roster }] of await this.#cluster.statuses()) {
+          const entry = roster.members.find((m) => m.ordinal === ordinal && m.target !== 'removed');
+          if (entry !== undefined) return entry.memberId;
+        }
+        return null;
+      },
+      wait,
+    );
   }
 
   async #fillDisk(holdMs: number, killAfterMs: number, signal: AbortSignal): Promise<void> {

@@ -66,7 +66,7 @@ export class AdminClient {
   roster(expectedVersion: number, changes: readonly RosterEntry[]): Promise<unknown> {
     return this.#call('roster', { expectedVersion, changes });
   }
-  transfer(group: number, to: number): Promise<unknown> {
+  transfer(group: number, to: number): Promise<{ readonly accepted: boolean }> {
     return this.#call('transfer', { group, to });
   }
 
