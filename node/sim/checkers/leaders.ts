@@ -20,6 +20,8 @@ export class Leaders {
   /** By group, term and candidate. */
   readonly #voters = new Map<string, Set<number>>();
   readonly #lost = new Map<number, Observation>();
+  /** The world shows what gets to the disks, votes among it. */
+  #disksShown = false;
 
   observe(observation: Observation): Violation[] {
     switch (observation.kind) {
@@ -28,6 +30,9 @@ export class Leaders {
         return [];
       case 'voted':
         return this.#voted(observation);
+      case 'durable':
+        this.#disksShown = true;
+        return [];
       case 'role':
         return observation.role === 'leader' ? this.#leads(observation) : [];
       case 'restored': {
@@ -82,8 +87,7 @@ export class Leaders {
       const what = `members ${other.member} and ${member} both lead group ${group} in term ${term}`;
       violations.push(misbehaved(NAME, what, [other, role]));
     }
-    // Known once a world shows votes at all.
-    if (other === undefined && this.#votes.size > 0) {
+    if (other === undefined && this.#disksShown) {
       const granted = this.#voters.get(JSON.stringify([group, term, member])) ?? new Set();
       const count = voters.filter((voter) => granted.has(voter)).length;
       if (count < quorumOf(voters)) {
