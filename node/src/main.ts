@@ -19,6 +19,7 @@ import { makeResolver } from './transport/resolve.ts';
 import { startTcpTransport } from './transport/tcpTransport.ts';
 
 const TICK_MS = 25;
+const KEPT_ENTRIES = 2_000;
 /** How long a stopping member waits for somebody to take its leaderships. */
 const HANDOVER_MS = 3_000;
 /** From the signal to the end, whatever is not done by then: all that was acknowledged is on disk anyway. */
@@ -83,6 +84,7 @@ async function main(): Promise<void> {
       heartbeatTicks: Math.max(1, Math.round(config.heartbeatMs / TICK_MS)),
       snapshotEntries: config.snapshotEntries,
       snapshotBytes: config.snapshotBytes,
+      keptEntries: KEPT_ENTRIES,
     },
     diskMarginBytes: 2 * segmentBytes,
     logger,

@@ -106,6 +106,7 @@ export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null): Pla
       segmentBytes: random.pick([64 * 1024, 256 * 1024, MIB]),
       snapshotEntries: random.pick([20, 100, 400, 100_000]),
       snapshotBytes: random.pick([16 * 1024, 256 * 1024, 16 * MIB]),
+      keptEntries: random.pick([0, 5, 50, 2_000]),
       hashEvery: 25,
     },
     disk: {

@@ -24,6 +24,7 @@ export interface MemberTuning {
   readonly segmentBytes: number;
   readonly snapshotEntries: number;
   readonly snapshotBytes: number;
+  readonly keptEntries: number;
   readonly hashEvery: number;
 }
 

@@ -13,6 +13,8 @@ export interface ReplicaTuning {
   readonly heartbeatTicks: number;
   readonly snapshotEntries: number;
   readonly snapshotBytes: number;
+  /** Stay in memory behind a snapshot, so that a follower a little behind needs no snapshot. */
+  readonly keptEntries: number;
 }
 
 /** What the member gives to each of its groups. */

@@ -57,6 +57,7 @@ class World {
         heartbeatTicks: 4,
         snapshotEntries: 1_000_000,
         snapshotBytes: 1 << 30,
+        keptEntries: 2_000,
       },
       snapshots: {} as SnapshotStore,
       clock: new ClusterClock(),

@@ -40,7 +40,7 @@ function setup() {
     },
   };
   const context = {
-    tuning: { snapshotEntries: 1, snapshotBytes: 1 },
+    tuning: { snapshotEntries: 1, snapshotBytes: 1, keptEntries: 2_000 },
     snapshots: { create: async () => writer },
     logger: pino({ level: 'silent' }),
     disk: {

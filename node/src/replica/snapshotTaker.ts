@@ -5,8 +5,7 @@ import type { GroupContext } from './context.ts';
 import type { Group } from './group.ts';
 import { SnapshotEncoder } from './snapshotCodec.ts';
 
-/** What stays in memory behind a snapshot, so that a follower a little behind needs no snapshot. */
-const KEEP_ENTRIES = 2_000;
+/** What stays in memory behind a snapshot takes no more than this, however few entries. */
 const KEEP_BYTES = 4 * 1024 * 1024;
 /** Pause after a snapshot for which there was no room; doubled up to the longest. */
 const RETRY_MS = 1_000;
@@ -46,7 +45,8 @@ export class SnapshotTaker {
     this.#entries += 1;
     this.#bytes += entry.data.length;
     this.#recent.push(entry.data.length);
-    if (this.#recent.length > 4 * KEEP_ENTRIES) this.#recent = this.#recent.slice(-KEEP_ENTRIES);
+    const { keptEntries } = this.#context.tuning;
+    if (this.#recent.length > 4 * keptEntries) this.#recent = this.#recent.slice(-keptEntries);
   }
 
   get lastSizeBytes(): number {
@@ -158,7 +158,7 @@ export class SnapshotTaker {
   #keptEntries(): number {
     let kept = 0;
     let bytes = 0;
-    for (let at = this.#recent.length - 1; at >= 0 && kept < KEEP_ENTRIES; at--) {
+    for (let at = this.#recent.length - 1; at >= 0 && kept < this.#context.tuning.keptEntries; at--) {
       bytes += this.#recent[at]!;
       if (bytes > KEEP_BYTES) break;
       kept += 1;

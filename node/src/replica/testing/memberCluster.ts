@@ -63,6 +63,7 @@ export class MemberCluster {
         heartbeatTicks: 4,
         snapshotEntries: 100_000,
         snapshotBytes: 64 * 1024 * 1024,
+        keptEntries: 2_000,
       },
       diskMarginBytes: 0,
       logger: pino({ level: 'silent' }),
