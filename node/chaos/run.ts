@@ -7,6 +7,7 @@ import { Random } from '../sim/world/random.ts';
 import type { Evidence } from './evidence.ts';
 import { Load } from './load.ts';
 import type { Counts } from './nemesis/counts.ts';
+import type { SmallMember } from './nemesis/disk.ts';
 import { Nemesis } from './nemesis/nemesis.ts';
 import { plan } from './nemesis/plan.ts';
 import { Addresses } from './rig/addresses.ts';
@@ -114,7 +115,7 @@ function unasked(ordinal: number, { code, signal }: ProcessEnd): string {
 
 interface Stage {
   readonly cluster: Cluster;
-  readonly small: { readonly ordinal: number; readonly volume: SmallVolume } | null;
+  readonly small: SmallMember | null;
   readonly quorum: Timeline;
   readonly onChange: () => void;
   readonly problems: string[];
@@ -176,7 +177,7 @@ async function afterwards(
   const mendedMs = nowMs();
   await demand(problems, signal, async () => {
     await cluster.settled(wait);
-    await nemesis.scale(MEMBERS, wait);
+    await nemesis.restoreMembers(MEMBERS, signal);
     await cluster.settled(wait);
     report(`${MEMBERS} members are ready voters again after ${Math.round(nowMs() - mendedMs)} ms`);
   });

@@ -1,12 +1,31 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from '../rig/cluster.ts';
 import { CUT, PASS, STALL, type Traffic } from '../rig/tcpProxy.ts';
-import type { NetworkFault } from './faults.ts';
+import { type Attack, hold } from './attack.ts';
+import { isPartition, type NetworkFault } from './faults.ts';
 
 const SWALLOW: Traffic = { kind: 'stall', forth: false, back: true };
 
-/** Brings the fault about; `ranked` names the members of its `whom`. Lasts until `healNetwork`. */
-export function beginNetworkFault(cluster: Cluster, fault: NetworkFault, ranked: readonly number[]): void {
+/** `ranked`: the members of its `whom`. */
+export async function networkFault(
+  attack: Attack,
+  fault: NetworkFault,
+  ranked: readonly number[],
+  holdMs: number,
+): Promise<void> {
+  const { cluster, counts, onChange } = attack;
+  begin(cluster, fault, ranked);
+  onChange();
+  if (isPartition(fault)) counts.partitions += 1;
+  else if (fault.kind === 'slow') counts.slowLinks += 1;
+  else counts.clientFaults += 1;
+  if (fault.kind === 'flap') await flap(attack, ranked, fault.periodMs, holdMs);
+  else await hold(attack, holdMs);
+  healNetwork(cluster);
+  onChange();
+}
+
+/** Lasts until `healNetwork`. */
+function begin(cluster: Cluster, fault: NetworkFault, ranked: readonly number[]): void {
   const { active } = cluster;
   const others = active.filter((ordinal) => !ranked.includes(ordinal));
   const between = (from: readonly number[], to: readonly number[], traffic: Traffic): void => {
@@ -51,29 +70,24 @@ export function beginNetworkFault(cluster: Cluster, fault: NetworkFault, ranked:
   }
 }
 
-/** What has to go on while the fault holds. */
-export async function holdNetworkFault(
-  cluster: Cluster,
-  fault: NetworkFault,
-  ranked: readonly number[],
+async function flap(
+  attack: Attack,
+  ordinals: readonly number[],
+  periodMs: number,
   holdMs: number,
-  signal: AbortSignal,
 ): Promise<void> {
-  if (fault.kind !== 'flap') {
-    await sleep(holdMs, undefined, { signal });
-    return;
-  }
-  const untilMs = performance.now() + holdMs;
-  for (let on = true; performance.now() < untilMs; on = !on) {
-    const { active } = cluster;
-    for (const a of ranked) {
-      for (const b of active) {
+  const { cluster, onChange } = attack;
+  const endMs = performance.now() + holdMs;
+  for (let isCut = true; performance.now() < endMs; isCut = !isCut) {
+    for (const a of ordinals) {
+      for (const b of cluster.active) {
         if (a === b) continue;
-        cluster.link(a, b).set(on ? CUT : PASS);
-        cluster.link(b, a).set(on ? CUT : PASS);
+        cluster.link(a, b).set(isCut ? CUT : PASS);
+        cluster.link(b, a).set(isCut ? CUT : PASS);
       }
     }
-    await sleep(fault.periodMs, undefined, { signal });
+    onChange();
+    await hold(attack, periodMs);
   }
 }
 
