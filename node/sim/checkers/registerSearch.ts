@@ -12,8 +12,10 @@ const MAX_STEPS = 2_000_000;
  * which states were tried (Lowe). What never came back may be put anywhere after its beginning, or left out; so may
  * the end of an entry that was put with a time to live.
  *
- * Values are unique, so what was read says which write it came from, and a write that never came back needs to be
- * considered only where its effect is seen: anywhere else it can as well be left out, or be put later.
+ * Much need not be tried. Values are unique and versions rise, so the writes whose version is known have their order,
+ * and none may come while its predecessor's value is still to be read. What changes nothing may come as soon as it can.
+ * Of several that do the same, the one that was over first goes first. And a write that never came back is considered
+ * only where its effect is seen: anywhere else it can as well be left out, or be put later.
  */
 export function checkLinearizableRegisters(
   operations: readonly Operation[],
@@ -28,61 +30,81 @@ export function checkLinearizableRegisters(
   return violations;
 }
 
-type Write = Operation<'cachePut'>;
 type Step = Operation<'cachePut'> | Operation<'cacheDelete'> | Operation<'cacheGet'>;
 
 interface State {
   /** Null: absent. */
   readonly value: string | null;
-  /** Of the last write; 0: none whose version is known. */
+  /** Of the last write whose version is known; 0: none. */
   readonly version: number;
   readonly expires: boolean;
 }
 
+/** Unanswered operations that explain something without having been read themselves: of a kind they are all alike. */
+const SPARE = ['deletion', 'lasting put', 'ending put'] as const;
+type Spare = (typeof SPARE)[number];
+
 interface Choice {
   readonly step: number;
   readonly after: State;
-  /** The unanswered put that it takes, or `DELETION`; given back when the search turns round. */
-  readonly used: number | null;
+  /** The spare that it takes, given back when the search turns round. */
+  readonly spare: Spare | null;
 }
-/** An unanswered deletion: they are all alike. */
-const DELETION = -1;
-
 interface Frame {
   readonly choice: Choice;
   readonly before: State;
+  readonly others: readonly Choice[];
+  readonly next: number;
 }
 
 class Search {
   readonly #key: string;
   /** What came back, by beginning. */
   readonly #steps: readonly Step[];
-  /** What did not, by beginning: puts, and deletions, which are all alike. */
-  readonly #openPuts: readonly Write[];
-  readonly #openDeletes: readonly Operation<'cacheDelete'>[];
-  readonly #openPutOf = new Map<string, number>();
-  /** Values that some linearizable read gave. */
-  readonly #read = new Set<string>();
+  /** Puts that never came back, and were read. */
+  readonly #revealed = new Map<string, Operation<'cachePut'>>();
+  /** By beginning: the first of a kind is there for longest, so it is used first. */
+  readonly #spares: Readonly<Record<Spare, readonly Operation[]>>;
+  /** The version after each, of those that must come; the first follows 0. */
+  readonly #following = new Map<number, number>();
   readonly #budget: { steps: number };
 
   readonly #taken: Uint8Array;
-  readonly #usedPuts: Uint8Array;
-  #usedDeletes = 0;
+  readonly #used: Record<Spare, number> = { deletion: 0, 'lasting put': 0, 'ending put': 0 };
+  /** Reads of each value that are not taken. */
+  readonly #unread = new Map<string, number>();
   #low = 0;
   #count = 0;
 
   constructor({ key, puts, deletes, gets }: RegisterHistory, budget: { steps: number }) {
     const reads = gets.filter((get) => get.call.level === 'linearizable').filter(isDone);
-    const steps: Step[] = [...puts.filter(isDone), ...deletes.filter(isDone), ...reads];
+    const written = puts.filter(isDone);
+    const steps: Step[] = [...written, ...deletes.filter(isDone), ...reads];
     this.#key = key;
     this.#budget = budget;
     this.#steps = steps.sort(byBeginning);
-    this.#openPuts = puts.filter(({ outcome }) => outcome === 'unknown').sort(byBeginning);
-    this.#openDeletes = deletes.filter(({ outcome }) => outcome === 'unknown').sort(byBeginning);
-    for (const [at, put] of this.#openPuts.entries()) this.#openPutOf.set(put.call.value, at);
-    for (const { answer } of reads) if (answer?.value != null) this.#read.add(answer.value);
     this.#taken = new Uint8Array(this.#steps.length);
-    this.#usedPuts = new Uint8Array(this.#openPuts.length);
+    const versions = new Set<number>(written.map(({ answer }) => answer.version));
+    for (const { answer } of reads) {
+      if (answer.value === null) continue;
+      this.#unread.set(answer.value, (this.#unread.get(answer.value) ?? 0) + 1);
+      versions.add(answer.version);
+    }
+    let last = 0;
+    for (const version of [...versions].sort((a, b) => a - b)) {
+      // Versions begin above 0; what has none comes after nothing.
+      if (version === 0) continue;
+      this.#following.set(last, version);
+      last = version;
+    }
+    const open = puts.filter(({ outcome }) => outcome === 'unknown').sort(byBeginning);
+    for (const put of open) if (this.#unread.has(put.call.value)) this.#revealed.set(put.call.value, put);
+    const unseen = open.filter(({ call }) => !this.#unread.has(call.value));
+    this.#spares = {
+      deletion: deletes.filter(({ outcome }) => outcome === 'unknown').sort(byBeginning),
+      'lasting put': unseen.filter(({ call }) => call.ttlMs === 0),
+      'ending put': unseen.filter(({ call }) => call.ttlMs > 0),
+    };
   }
 
   run(): Violation | null {
@@ -91,132 +113,136 @@ class Search {
     let state: State = { value: null, version: 0, expires: false };
     let furthest: { count: number; state: State; low: number } = { count: -1, state, low: 0 };
     let choices = this.#choices(state);
-    const pending: { choices: Choice[]; at: number }[] = [];
-    let at = 0;
+    let next = 0;
     for (;;) {
       if (this.#count === this.#steps.length) return null;
       if (this.#count > furthest.count) furthest = { count: this.#count, state, low: this.#low };
-      const choice = choices[at++];
+      const choice = choices[next++];
       if (choice === undefined) {
         const frame = stack.pop();
-        const back = pending.pop();
-        if (frame === undefined || back === undefined) return this.#refuted(furthest);
+        if (frame === undefined) return this.#refuted(furthest);
         this.#undo(frame.choice);
-        state = frame.before;
-        ({ choices, at } = back);
+        ({ before: state, others: choices, next } = frame);
         continue;
       }
       if (--this.#budget.steps < 0) {
         return undecided(NAME, `key "${this.#key}": the search ran out of steps`);
       }
       this.#do(choice);
-      const memo = this.#memo(choice.after);
-      if (tried.has(memo)) {
-        this.#undo(choice);
-        continue;
+      // Only where there was a choice can two ways lead to one state.
+      if (choices.length > 1) {
+        const memo = this.#memo(choice.after);
+        if (tried.has(memo)) {
+          this.#undo(choice);
+          continue;
+        }
+        tried.add(memo);
       }
-      tried.add(memo);
-      stack.push({ choice, before: state });
-      pending.push({ choices, at });
+      stack.push({ choice, before: state, others: choices, next });
       state = choice.after;
       choices = this.#choices(state);
-      at = 0;
+      next = 0;
     }
   }
 
   /** Everything that may come next. A step may if no other that is left was over before it began. */
-  #choices(state: State): Choice[] {
+  #choices(state: State): readonly Choice[] {
     let deadline = Number.POSITIVE_INFINITY;
-    const candidates: number[] = [];
+    const candidates: Step[] = [];
+    const places: number[] = [];
     for (let i = this.#low; i < this.#steps.length; i++) {
       const step = this.#steps[i]!;
       if (step.invoked.order > deadline) break;
       if (this.#taken[i] === 1) continue;
-      candidates.push(i);
+      candidates.push(step);
+      places.push(i);
       deadline = Math.min(deadline, step.completed!.order);
     }
-    const choices: Choice[] = [];
-    for (const step of candidates) {
-      if (this.#steps[step]!.invoked.order > deadline) continue;
-      const choice = this.#choice(step, state, deadline);
+    const choices = new Map<string, Choice>();
+    const overFirst = new Map<string, number>();
+    for (const [at, step] of candidates.entries()) {
+      if (step.invoked.order > deadline) continue;
+      const choice = this.#choice(places[at]!, state, deadline);
       if (choice === null) continue;
-      // What changes nothing may as well come now: it only ever stands in the way of others.
       if (choice.after === state) return [choice];
-      choices.push(choice);
+      // The value would never come back for those who are still to read it.
+      if (state.value !== null && (this.#unread.get(state.value) ?? 0) > 0) continue;
+      const alike = step.kind === 'cacheDelete' && step.answer!.existed ? 'deletes' : kindOfChange(choice);
+      const over = step.completed!.order;
+      if (over > (overFirst.get(alike) ?? Number.POSITIVE_INFINITY)) continue;
+      overFirst.set(alike, over);
+      choices.set(alike, choice);
     }
-    return choices;
+    return [...choices.values()];
   }
 
-  /** The state after this step, and the unanswered writes that it takes; null: it cannot come next. */
+  /** The state after this step, and the spare that it takes; null: it cannot come next. */
   #choice(step: number, state: State, deadline: number): Choice | null {
     const operation = this.#steps[step]!;
     if (operation.kind === 'cachePut') {
-      const { version } = operation.answer!;
-      if (version <= state.version) return null;
-      return {
-        step,
-        after: { value: operation.call.value, version, expires: operation.call.ttlMs > 0 },
-        used: null,
-      };
+      return this.#write(step, operation, operation.answer!.version, state);
     }
     if (operation.kind === 'cacheGet') {
       const { value, version } = operation.answer!;
       if (value === null) return this.#absent(step, state, deadline);
-      if (value === state.value) return version === state.version ? { step, after: state, used: null } : null;
-      const put = this.#openPutOf.get(value);
-      if (put === undefined || !this.#eligible(put, deadline) || version <= state.version) return null;
-      return { step, after: { value, version, expires: this.#openPuts[put]!.call.ttlMs > 0 }, used: put };
+      if (value === state.value)
+        return version === state.version ? { step, after: state, spare: null } : null;
+      const put = this.#revealed.get(value);
+      return put === undefined || put.invoked.order > deadline
+        ? null
+        : this.#write(step, put, version, state);
     }
     if (!operation.answer!.existed) return this.#absent(step, state, deadline);
     const after: State = { ...state, value: null, expires: false };
-    if (state.value !== null) return { step, after, used: null };
-    // Some unanswered put was there: one that stays would not serve to explain an absence later, so it goes first.
-    const put = this.#unread(deadline, false) ?? this.#unread(deadline, true);
-    return put === null ? null : { step, after, used: put };
+    if (state.value !== null) return { step, after, spare: null };
+    // Some unanswered put was there: one that lasts would not serve to explain an absence later, so it goes first.
+    const spare = this.#spare('lasting put', deadline) ?? this.#spare('ending put', deadline);
+    return spare === null ? null : { step, after, spare };
+  }
+
+  #write(step: number, put: Operation<'cachePut'>, version: number, state: State): Choice | null {
+    if (this.#following.get(state.version) !== version) return null;
+    return { step, after: { value: put.call.value, version, expires: put.call.ttlMs > 0 }, spare: null };
   }
 
   /** Absent already, expired, deleted by an unanswered deletion, or replaced by an unanswered put that expired. */
   #absent(step: number, state: State, deadline: number): Choice | null {
-    if (state.value === null) return { step, after: state, used: null };
+    if (state.value === null) return { step, after: state, spare: null };
     const after: State = { ...state, value: null, expires: false };
-    if (state.expires) return { step, after, used: null };
-    // All alike, and the one that began first is there for longest.
-    const open = this.#openDeletes[this.#usedDeletes];
-    if (open !== undefined && open.invoked.order <= deadline) return { step, after, used: DELETION };
-    const put = this.#unread(deadline, true);
-    return put === null ? null : { step, after, used: put };
+    if (state.expires) return { step, after, spare: null };
+    const spare = this.#spare('deletion', deadline) ?? this.#spare('ending put', deadline);
+    return spare === null ? null : { step, after, spare };
   }
 
-  /** An unanswered put that nobody read (one that was read has its place there), with or without a time to live. */
-  #unread(deadline: number, expires: boolean): number | null {
-    for (let put = 0; put < this.#openPuts.length; put++) {
-      const { value, ttlMs } = this.#openPuts[put]!.call;
-      if (ttlMs > 0 === expires && !this.#read.has(value) && this.#eligible(put, deadline)) return put;
-    }
-    return null;
+  /** The kind itself if one of it is left that had begun. */
+  #spare(kind: Spare, deadline: number): Spare | null {
+    const first = this.#spares[kind][this.#used[kind]];
+    return first !== undefined && first.invoked.order <= deadline ? kind : null;
   }
 
-  #eligible(put: number, deadline: number): boolean {
-    return this.#usedPuts[put] === 0 && this.#openPuts[put]!.invoked.order <= deadline;
-  }
-
-  #do({ step, used }: Choice): void {
+  #do({ step, spare }: Choice): void {
     this.#taken[step] = 1;
     this.#count++;
     while (this.#taken[this.#low] === 1) this.#low++;
-    if (used === DELETION) this.#usedDeletes++;
-    else if (used !== null) this.#usedPuts[used] = 1;
+    if (spare !== null) this.#used[spare]++;
+    this.#readers(step, -1);
   }
 
-  #undo({ step, used }: Choice): void {
+  #undo({ step, spare }: Choice): void {
     this.#taken[step] = 0;
     this.#count--;
     if (step < this.#low) this.#low = step;
-    if (used === DELETION) this.#usedDeletes--;
-    else if (used !== null) this.#usedPuts[used] = 0;
+    if (spare !== null) this.#used[spare]--;
+    this.#readers(step, 1);
   }
 
-  /** The steps taken (all below `low`, and few above), what was used up, and the register. */
+  #readers(step: number, change: number): void {
+    const operation = this.#steps[step]!;
+    const value = operation.kind === 'cacheGet' ? operation.answer!.value : null;
+    if (value !== null) this.#unread.set(value, this.#unread.get(value)! + change);
+  }
+
+  /** The steps taken (all below `low`, and few above), the spares used, and the register. */
   #memo({ value, version, expires }: State): string {
     let taken = `${this.#low}`;
     let left = this.#count - this.#low;
@@ -225,9 +251,9 @@ class Search {
       taken += `,${i}`;
       left--;
     }
-    let used = '';
-    for (let put = 0; put < this.#usedPuts.length; put++) if (this.#usedPuts[put] === 1) used += `,${put}`;
-    return `${taken}|${used}|${this.#usedDeletes}|${version}|${expires ? 1 : 0}|${value === null ? '' : `=${value}`}`;
+    const used = SPARE.map((kind) => this.#used[kind]).join();
+    // The version says which value it is, if any.
+    return `${taken}|${used}|${version}|${value !== null}|${expires}`;
   }
 
   #refuted({ count, state, low }: { count: number; state: State; low: number }): Violation {
@@ -239,6 +265,11 @@ class Search {
       this.#steps.slice(low, low + 6),
     );
   }
+}
+
+/** What makes steps alike: the next version, or an absence. */
+function kindOfChange({ after }: Choice): string {
+  return after.value === null ? 'absence' : 'write';
 }
 
 function byBeginning(a: Operation, b: Operation): number {
