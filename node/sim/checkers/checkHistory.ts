@@ -4,11 +4,13 @@ import { type Epoch, epochsOf } from './epochs.ts';
 import { checkExactlyOnce } from './exactlyOnce.ts';
 import { checkFencingTokens } from './fencingTokens.ts';
 import { checkLockExclusion } from './lockExclusion.ts';
+import { checkLockState } from './lockState.ts';
 import { checkProgress, type Healing } from './progress.ts';
 import { checkQueueAccounting } from './queueAccounting.ts';
 import { checkQueueOrder } from './queueOrder.ts';
 import { checkReadsByLogIndex } from './registerLog.ts';
 import { checkLinearizableRegisters } from './registerSearch.ts';
+import { checkTimeToLive, TIME_TO_LIVE_MARGINS } from './timeToLive.ts';
 import { broken, type Violation } from './violation.ts';
 
 export interface HistoryOptions {
@@ -40,17 +42,20 @@ export function checkHistory(operations: readonly Operation[], options: HistoryO
   return violations;
 }
 
-function checkEpoch(
-  { operations, isLast }: Epoch,
-  { exemptFromLeases, maxSearchSteps }: HistoryOptions,
-): Violation[] {
+function checkEpoch({ operations, isLast }: Epoch, options: HistoryOptions): Violation[] {
+  const { exemptFromLeases, maxSearchSteps, healing } = options;
   return [
     ...checkLockExclusion(operations, exemptFromLeases),
+    ...checkLockState(operations, exemptFromLeases),
     ...checkQueueAccounting(operations, isLast),
     ...checkQueueOrder(operations),
     ...checkDeliveryCounts(operations),
     ...checkExactlyOnce(operations),
     ...checkReadsByLogIndex(operations),
     ...checkLinearizableRegisters(operations, maxSearchSteps),
+    ...checkTimeToLive(operations, {
+      healedMs: healing?.healedMs ?? Number.POSITIVE_INFINITY,
+      ...TIME_TO_LIVE_MARGINS,
+    }),
   ];
 }

@@ -21,6 +21,10 @@ export async function useLock(
   { locks, lockWaitMs, holdMs, markMs }: WorkloadSettings,
 ): Promise<void> {
   const name = random.pick(locks);
+  if (random.chance(0.15)) {
+    await client.inspectLock(name);
+    return;
+  }
   const mode = random.chance(0.3) ? 'shared' : 'exclusive';
   const patience = random.weighted({ try: 2, bounded: 6, patient: 1, cancelled: 1 });
   const boundedMs = random.between(1, lockWaitMs);
@@ -101,16 +105,41 @@ async function process(
   }
 }
 
-export function useCache(names: Names): Action {
+/** Far beyond any run. */
+const LONG_TTL_MS = 24 * 3_600_000;
+const FLEETING_KEYS = 60;
+
+/** Keys that are put once, with a time to live: the audit looks whether each is there or gone as it must be. */
+export class FleetingKeys {
+  readonly all: string[] = [];
+  #count = 0;
+  next(): string | null {
+    if (this.#count === FLEETING_KEYS) return null;
+    this.#count++;
+    const key = `fleeting-${this.#count}`;
+    this.all.push(key);
+    return key;
+  }
+}
+
+export function useCache(names: Names, fleeting: FleetingKeys): Action {
   return async (client, random, { cacheKeys, ttlMs }) => {
     const key = random.pick(cacheKeys);
-    switch (random.weighted({ put: 8, expiring: 1, delete: 2, linearizable: 10, session: 4, any: 3 })) {
+    switch (
+      random.weighted({ put: 8, expiring: 1, fleeting: 0.5, delete: 2, linearizable: 10, session: 4, any: 3 })
+    ) {
       case 'put':
         await client.put(key, names.next(client), 0);
         return;
       case 'expiring':
         await client.put(key, names.next(client), random.between(1, ttlMs));
         return;
+      case 'fleeting': {
+        const once = fleeting.next();
+        const lives = random.chance(0.3) ? LONG_TTL_MS : random.between(1, ttlMs);
+        if (once !== null) await client.put(once, names.next(client), lives);
+        return;
+      }
       case 'delete':
         await client.delete(key);
         return;

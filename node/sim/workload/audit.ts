@@ -15,7 +15,11 @@ const AGAIN_MS = 100;
  * The final look at everything, by a client of its own when all others have closed: each lock can be had, each key is
  * read, each queue is drained until its depth is zero, delayed messages and those in flight included.
  */
-export async function audit(client: RecordedClient, settings: WorkloadSettings): Promise<AuditResult> {
+export async function audit(
+  client: RecordedClient,
+  settings: WorkloadSettings,
+  fleetingKeys: readonly string[],
+): Promise<AuditResult> {
   const { clock } = client;
   const dueMs = clock.monotonicMs() + settings.auditMs;
   const missing: string[] = [];
@@ -37,7 +41,7 @@ export async function audit(client: RecordedClient, settings: WorkloadSettings):
     });
     await attempt(`inspect lock ${name}`, async () => (await client.inspectLock(name)) !== null);
   }
-  for (const key of settings.cacheKeys) {
+  for (const key of [...settings.cacheKeys, ...fleetingKeys]) {
     await attempt(`read key ${key}`, async () => (await client.get(key, 'linearizable')) !== null);
   }
   for (const { name } of settings.queues) {

@@ -1,5 +1,5 @@
 import type { Recorder } from '../history/recorder.ts';
-import { type Action, consume, Names, produce, useCache, useLock } from './actors.ts';
+import { type Action, consume, FleetingKeys, Names, produce, useCache, useLock } from './actors.ts';
 import { type AuditResult, audit } from './audit.ts';
 import { Random } from './random.ts';
 import { RecordedClient, type RecordedOptions } from './recordedClient.ts';
@@ -54,6 +54,7 @@ export class Workload {
   readonly #settings: WorkloadSettings;
   readonly #random: Random;
   readonly #names = new Names();
+  readonly #fleeting = new FleetingKeys();
   readonly #places: Place[];
   #clients = 0;
   #running: Promise<void>[] = [];
@@ -89,7 +90,7 @@ export class Workload {
 
   /** Sets all actors to work until `stop`. */
   start(): void {
-    const [sending, caching] = [produce(this.#names), useCache(this.#names)];
+    const [sending, caching] = [produce(this.#names), useCache(this.#names, this.#fleeting)];
     // More takers than senders: a queue that only grows shows little of what happens at its end.
     const actions: Action[] = [useLock, sending, consume, consume, caching, caching];
     for (const place of this.#places) {
@@ -109,7 +110,7 @@ export class Workload {
   async audit(): Promise<AuditResult> {
     const auditor = this.#open(0);
     try {
-      return await audit(auditor, this.#settings);
+      return await audit(auditor, this.#settings, this.#fleeting.all);
     } finally {
       await auditor.close();
     }
