@@ -13,6 +13,12 @@ export const machineMutants: readonly Mutant[] = [
         find: 'const free = known === undefined || (known.waiters.head === null && known.admits(mode));',
         replace: 'const free = known === undefined || known.waiters.head === null;',
       },
+      {
+        // The assertion would be the first to notice; what is to be seen here is whether the checker does.
+        file: `${MACHINES}/locks.ts`,
+        find: "invariant(claim.token === 0 && lock.admits(claim.mode), 'a lock is granted once, to compatible holders');",
+        replace: "invariant(claim.token === 0, 'a lock is granted once');",
+      },
     ],
     checkers: [],
     maxSeeds: 20,

@@ -1,99 +1,128 @@
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import type { Finding } from './attempt.ts';
+import { Pool } from '../run/pool.ts';
+import type { Report } from '../run/worker.ts';
 import { MUTANTS, mutantNamed } from './catalogue.ts';
 import type { Mutant } from './mutant.ts';
 
-/*
- * `npm run sim:mutants [-- --mutant NAME … --max-seeds N]`: plants each bug of the catalogue in turn and runs seeds
- * until the simulator notices it. A seed that also fails with nothing planted does not count.
- * Exit 0: all were caught; 1: not all; 2: bad arguments.
- */
+const HELP = `Plants each bug of the catalogue in turn and runs seeds 1, 2, … until the simulator notices it. A seed that
+also fails with nothing planted does not count.
 
-const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+npm run sim:mutants -- [options]
+  --mutant NAME    this one only; may be given several times
+  --max-seeds N    instead of the number that the catalogue states for each
+  --jobs N         processes at a time (as many as there are processors)
+  --list           names and what is broken
+  --help
+
+Exit code 0: all were caught; 1: one was not; 2: bad arguments.`;
+
+interface Catch {
+  readonly seed: number;
+  readonly checker: string;
+  readonly what: string;
+}
+
+/** The checker's verdict; what could not be decided proves nothing. Null: the seed passed. */
+function catchOf({ seed, problems }: Report): Catch | null {
+  for (const problem of problems) {
+    const found = /^(run|[^:\n]+: broken): (.*)/.exec(problem);
+    if (found !== null) return { seed, checker: found[1]!.replace(': broken', ''), what: found[2]! };
+  }
+  return null;
+}
 
 interface Verdict {
-  readonly mutant: Mutant;
-  /** Null: not caught. */
-  readonly finding: Finding | null;
+  readonly caught: Catch | null;
   /** Seeds that fail with nothing planted. */
   readonly unfit: readonly number[];
-  readonly seconds: number;
 }
 
-function runSeeds(mutant: string, from: number, to: number): Promise<Finding | null> {
-  const child = spawn(
-    process.execPath,
-    ['--conditions=development', '--import', here('register.ts'), here('attempt.ts'), `${from}`, `${to}`],
-    { env: { ...process.env, SYNCCLUSTER_MUTANT: mutant }, stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  let output = '';
-  child.stdout.setEncoding('utf8');
-  child.stdout.on('data', (text: string) => {
-    output += text;
-  });
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code) => {
-      const last = output.trimEnd().split('\n').at(-1) ?? '';
-      if (code !== 0 || last === '')
-        reject(new Error(`seeds ${from} to ${to} with ${mutant || 'nothing'}: exit ${code}`));
-      else resolve(JSON.parse(last) as Finding | null);
-    });
-  });
-}
-
-async function hunt(mutant: Mutant, maxSeeds: number): Promise<Verdict> {
-  const started = performance.now();
+async function hunt(mutant: Mutant, maxSeeds: number, jobs: number, sane: Pool): Promise<Verdict> {
   const unfit: number[] = [];
-  let finding: Finding | null = null;
-  for (let from = 1; from <= maxSeeds && finding === null; ) {
-    const found = await runSeeds(mutant.name, from, maxSeeds);
-    if (found === null) break;
-    if ((await runSeeds('', found.seed, found.seed)) === null) finding = found;
-    else unfit.push(found.seed);
-    from = found.seed + 1;
-  }
-  return { mutant, finding, unfit, seconds: (performance.now() - started) / 1000 };
-}
-
-function line({ mutant, finding, unfit, seconds }: Verdict, maxSeeds: number): string {
-  const seeds = finding === null ? `not within ${maxSeeds}` : String(finding.seed);
-  const skipped = unfit.length === 0 ? '' : ` (seeds ${unfit.join(', ')} fail with nothing planted)`;
-  return `| ${mutant.name} | ${seeds}${skipped} | ${finding?.checker ?? '-'} | ${seconds.toFixed(0)} s |`;
-}
-
-function readArguments(): { mutants: readonly Mutant[]; maxSeeds: number | null } {
-  const { values } = parseArgs({
-    options: { mutant: { type: 'string', multiple: true }, 'max-seeds': { type: 'string' } },
-  });
-  const maxSeeds = values['max-seeds'] === undefined ? null : Number(values['max-seeds']);
-  if (maxSeeds !== null && !(Number.isSafeInteger(maxSeeds) && maxSeeds > 0)) {
-    throw new Error('--max-seeds must be a whole number above 0');
-  }
-  return { mutants: values.mutant?.map(mutantNamed) ?? MUTANTS, maxSeeds };
-}
-
-async function main(): Promise<number> {
-  let wanted: ReturnType<typeof readArguments>;
+  const pool = new Pool(mutant.name);
+  const run = (seed: number): Promise<Report> => pool.run({ seed, faults: null, transcriptPath: null });
   try {
-    wanted = readArguments();
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error));
-    return 2;
+    for (let from = 1; from <= maxSeeds; from += jobs) {
+      const seeds = Array.from({ length: Math.min(jobs, maxSeeds + 1 - from) }, (_, i) => from + i);
+      for (const report of await Promise.all(seeds.map(run))) {
+        const caught = catchOf(report);
+        if (caught === null) continue;
+        const without = await sane.run({ seed: caught.seed, faults: null, transcriptPath: null });
+        if (without.passed) return { caught, unfit };
+        unfit.push(caught.seed);
+      }
+    }
+    return { caught: null, unfit };
+  } finally {
+    pool.close();
   }
-  console.log('| mutant | seeds until caught | checker | time |\n|---|---|---|---|');
-  let missed = 0;
-  for (const mutant of wanted.mutants) {
-    const maxSeeds = wanted.maxSeeds ?? mutant.maxSeeds;
-    const verdict = await hunt(mutant, maxSeeds);
-    if (verdict.finding === null) missed += 1;
-    console.log(line(verdict, maxSeeds));
-    if (verdict.finding !== null) console.error(`  ${verdict.finding.what}`);
-  }
-  console.log(`\n${wanted.mutants.length - missed} of ${wanted.mutants.length} caught`);
-  return missed === 0 ? 0 : 1;
 }
 
-process.exitCode = await main();
+interface Arguments {
+  readonly mutants: readonly Mutant[];
+  readonly maxSeeds: number | null;
+  readonly jobs: number;
+  readonly show: 'help' | 'list' | null;
+}
+
+function readArguments(): Arguments {
+  const { values } = parseArgs({
+    options: {
+      mutant: { type: 'string', multiple: true },
+      'max-seeds': { type: 'string' },
+      jobs: { type: 'string' },
+      list: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  const whole = (name: string, text: string): number => {
+    const value = Number(text);
+    if (Number.isSafeInteger(value) && value > 0) return value;
+    throw new Error(`--${name} must be a whole number above 0, not "${text}"`);
+  };
+  return {
+    mutants: values.mutant?.map(mutantNamed) ?? MUTANTS,
+    maxSeeds: values['max-seeds'] === undefined ? null : whole('max-seeds', values['max-seeds']),
+    jobs: values.jobs === undefined ? availableParallelism() : whole('jobs', values.jobs),
+    show: values.help === true ? 'help' : values.list === true ? 'list' : null,
+  };
+}
+
+async function main({ mutants, maxSeeds, jobs, show }: Arguments): Promise<boolean> {
+  if (show !== null) {
+    console.log(show === 'help' ? HELP : mutants.map(({ name, why }) => `${name}: ${why}`).join('\n'));
+    return true;
+  }
+  const started = performance.now();
+  const sane = new Pool(null);
+  const missed: string[] = [];
+  console.log('| mutant | seeds until caught | checker | what it saw |\n|---|---|---|---|');
+  try {
+    for (const mutant of mutants) {
+      const most = maxSeeds ?? mutant.maxSeeds;
+      const { caught, unfit } = await hunt(mutant, most, jobs, sane);
+      if (caught === null) missed.push(mutant.name);
+      const seeds = caught === null ? `not within ${most}` : String(caught.seed);
+      const others = unfit.length === 0 ? '' : ` (${unfit.join(', ')} fail with nothing planted)`;
+      console.log(
+        `| ${mutant.name} | ${seeds}${others} | ${caught?.checker ?? '-'} | ${caught?.what ?? '-'} |`,
+      );
+    }
+  } finally {
+    sane.close();
+  }
+  const seconds = ((performance.now() - started) / 1_000).toFixed(0);
+  console.log(`\n${mutants.length - missed.length} of ${mutants.length} caught in ${seconds} s`);
+  if (missed.length > 0) console.log(`NOT caught: ${missed.join(', ')}`);
+  return missed.length === 0;
+}
+
+let given: Arguments;
+try {
+  given = readArguments();
+} catch (error) {
+  console.error(`sim:mutants: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(2);
+}
+process.exitCode = (await main(given)) ? 0 : 1;
