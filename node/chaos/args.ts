@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { mutantNamed } from '../sim/mutants/catalogue.ts';
 
 export const HELP = `Attacks a cluster of real member processes under load, and checks what clients saw.
 
@@ -8,12 +9,13 @@ Usage: npm run chaos -- [OPTIONS]
   --seed S       of the plan of faults and of the workload (default: drawn, and printed)
   --out DIR      where members' logs, the history, the nemesis' log and the verdict go, and stay; it must be empty
                  (default: a temporary folder that goes if all is well)
+  --mutant NAME  plants one of the simulator's bugs in the members: then it is to be noticed
   --no-disk-full without the member whose small volume fills up, for which a file system has to be mounted
   -h, --help     this text
 
 Linux only. Members listen on addresses of their own under 127.0.0.0/8; every link between them, and from clients, leads
 through a proxy. Exit 0: nothing acknowledged was lost, nothing was granted twice, and all faults that were due took
-place; 1: otherwise, or the run could not be made; 2: bad arguments; 130: interrupted.`;
+place, or the planted bug was noticed; 1: otherwise, or the run could not be made; 2: bad arguments; 130: interrupted.`;
 
 export interface ChaosArgs {
   readonly durationMs: number;
@@ -21,6 +23,8 @@ export interface ChaosArgs {
   readonly seed: number | null;
   readonly out: string | null;
   readonly diskFull: boolean;
+  /** Null: none. */
+  readonly mutant: string | null;
 }
 
 export class BadArguments extends Error {}
@@ -38,6 +42,7 @@ export function readArgs(argv: readonly string[]): ChaosArgs | 'help' {
         minutes: { type: 'string' },
         seed: { type: 'string' },
         out: { type: 'string' },
+        mutant: { type: 'string' },
         'no-disk-full': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -56,10 +61,17 @@ export function readArgs(argv: readonly string[]): ChaosArgs | 'help' {
   }
   const out = values['out'];
   if (out === '') throw new BadArguments('--out must name a folder');
+  const mutant = values['mutant'];
+  try {
+    if (typeof mutant === 'string') mutantNamed(mutant);
+  } catch (error) {
+    throw new BadArguments(`--mutant: ${(error as Error).message}`);
+  }
   return {
     durationMs: Math.round(minutes * 60_000),
     seed,
     out: typeof out === 'string' ? out : null,
     diskFull: values['no-disk-full'] !== true,
+    mutant: typeof mutant === 'string' ? mutant : null,
   };
 }

@@ -1,20 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type Client, connect } from '@synccluster/client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DEFAULT_SETTINGS } from '../sim/workload/index.ts';
 import { Load } from './load.ts';
+import { MEMBER_SOURCES } from './programs.ts';
 import { Addresses } from './rig/addresses.ts';
 import { Cluster } from './rig/cluster.ts';
 import { CUT, PASS, STALL } from './rig/tcpProxy.ts';
 import { until } from './rig/waiting.ts';
 
-const SOURCES = [
-  '--disable-warning=ExperimentalWarning',
-  ...['-C', 'development', fileURLToPath(new URL('../src/main.ts', import.meta.url))],
-];
 const WAIT = { timeoutMs: 30_000 };
 const START_MS = 30_000;
 const never = new AbortController().signal;
@@ -30,7 +26,7 @@ beforeEach(async () => {
     addresses: new Addresses(),
     dir,
     volumes: new Map(),
-    program: SOURCES,
+    program: MEMBER_SOURCES,
     chance: () => 0.5,
     onServing: () => {},
     onUnasked: (ordinal) => unasked.push(ordinal),

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { BadArguments, HELP, readArgs } from './args.ts';
 import { Evidence } from './evidence.ts';
 import { isInside, runInside, stopSignal } from './isolation.ts';
+import { BUILT_MEMBER, mutatedMember } from './programs.ts';
 import { run } from './run.ts';
 import { summary } from './verdict/summary.ts';
 
@@ -22,28 +23,34 @@ async function main(): Promise<number> {
     if (code !== null) return code;
     say('this machine gives a process no mounts and processes of its own: it goes without');
   }
+  const program = args.mutant === null ? BUILT_MEMBER : mutatedMember(args.mutant);
   const signal = stopSignal();
   const seed = args.seed ?? randomInt(2 ** 32);
   const nowMs = (): number => performance.now();
   const evidence = new Evidence(args.out, nowMs);
   const report = (line: string): void => say(`[${(nowMs() / 1000).toFixed(1).padStart(6)} s] ${line}`);
   report(`seed ${seed}, ${args.durationMs / 60_000} minutes, in ${evidence.dir}`);
-  let isWell = false;
+  let keep = true;
   try {
     const { durationMs, diskFull } = args;
-    const verdict = await run({ seed, durationMs, diskFull, evidence, nowMs, signal, report });
+    const verdict = await run({ seed, durationMs, diskFull, program, evidence, nowMs, signal, report });
     const text = summary(seed, durationMs, verdict);
     evidence.write('summary.txt', `${text}\n`);
     say(text);
-    isWell = verdict.problems.length === 0;
-    return isWell ? 0 : 1;
+    const isBroken = verdict.problems.length > 0;
+    if (args.mutant === null) keep = isBroken || verdict.lacking.length > 0;
+    else {
+      keep = !isBroken;
+      say(`the planted bug ${args.mutant} was ${isBroken ? '' : 'not '}noticed`);
+    }
+    return keep ? 1 : 0;
   } catch (error) {
     if (!signal.aborted) throw error;
     say('interrupted');
-    isWell = true;
+    keep = false;
     return 130;
   } finally {
-    if (evidence.close(!isWell)) say(`evidence: ${evidence.dir}`);
+    if (evidence.close(keep)) say(`evidence: ${evidence.dir}`);
   }
 }
 

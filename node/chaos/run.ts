@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { encodeLines, type Operation, type Recorder } from '../sim/history/index.ts';
 import { Random } from '../sim/world/random.ts';
 import type { Evidence } from './evidence.ts';
@@ -12,7 +11,7 @@ import { Nemesis } from './nemesis/nemesis.ts';
 import { plan } from './nemesis/plan.ts';
 import { Addresses } from './rig/addresses.ts';
 import { Cluster } from './rig/cluster.ts';
-import type { ProcessEnd } from './rig/memberProcess.ts';
+import type { ProcessEnd, Program } from './rig/memberProcess.ts';
 import { SmallVolume } from './rig/smallVolume.ts';
 import { until } from './rig/waiting.ts';
 import { type Outage, outages, Timeline } from './verdict/availability.ts';
@@ -29,12 +28,6 @@ const SERVED_WITHIN_MS = 10_000;
 const CALM_MS = 5_000;
 const PROGRESS_MS = 10_000;
 
-/** The built member, which starts much faster than its sources. */
-const BUILT_MEMBER: readonly string[] = [
-  '--max-semi-space-size=4',
-  fileURLToPath(new URL('../dist/main.js', import.meta.url)),
-];
-
 export interface RunOptions {
   readonly seed: number;
   readonly durationMs: number;
@@ -43,7 +36,7 @@ export interface RunOptions {
   readonly nowMs: () => number;
   readonly signal: AbortSignal;
   readonly report: (line: string) => void;
-  readonly program?: readonly string[];
+  readonly program: Program;
 }
 
 export interface Verdict {
@@ -53,8 +46,10 @@ export interface Verdict {
   /** Refusals for want of space on some member's disk. */
   readonly diskFullRefusals: number;
   readonly memberStarts: number;
-  /** Broken promises and what could not be shown, each in a few lines; empty: all is well. */
+  /** Broken promises, each in a few lines. */
   readonly problems: readonly string[];
+  /** What should have been done to the cluster and was not: then the run shows nothing. */
+  readonly lacking: readonly string[];
 }
 
 /** One run from the founding of the cluster to the verdict over its history. Nothing runs any more afterwards. */
@@ -77,7 +72,7 @@ export async function run(options: RunOptions): Promise<Verdict> {
       addresses: new Addresses(),
       dir: evidence.dir,
       volumes,
-      program: options.program ?? BUILT_MEMBER,
+      program: options.program,
       chance: () => links.unit(),
       onServing: onChange,
       onUnasked: (ordinal, end) => {
@@ -149,8 +144,8 @@ async function attack(options: RunOptions, stage: Stage): Promise<Verdict> {
   const operations = recorder.operations();
   evidence.write('history.jsonl', encodeLines(operations));
   const diskFullRefusals = operations.filter(({ error }) => error === 'DISK_FULL').length;
-  problems.push(...missing(nemesis.counts, durationMs, small !== null));
-  if (small !== null && diskFullRefusals === 0) problems.push('no client was refused while a disk was full');
+  const lacking = missing(nemesis.counts, durationMs, small !== null);
+  if (small !== null && diskFullRefusals === 0) lacking.push('no client was refused while a disk was full');
   report(`checks ${operations.length} operations`);
   problems.push(...load.check());
   const whole = { fromMs: beganMs, toMs: beganMs + durationMs };
@@ -161,6 +156,7 @@ async function attack(options: RunOptions, stage: Stage): Promise<Verdict> {
     diskFullRefusals,
     memberStarts: cluster.members.reduce((sum, { starts }) => sum + starts, 0),
     problems,
+    lacking,
   };
 }
 

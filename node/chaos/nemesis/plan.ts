@@ -18,6 +18,8 @@ const GROUPS = 4;
 /** After so long there is a pause of all faults, in which the cluster has to come to itself. */
 const CYCLE_MS = 25_000;
 const REST_MS = 4_000;
+/** When disks fill up, as shares of the whole. */
+const FULL_AT = [0.35, 0.8] as const;
 const HOUR_MS = 3_600_000;
 
 /** What is to be done to the cluster, and when: the same for the same arguments. */
@@ -31,6 +33,17 @@ export function plan(seed: number, durationMs: number): PlannedFault[] {
   return planned.sort((a, b) => a.atMs - b.atMs);
 }
 
+/** Spans without faults: at the end of each cycle, and when a disk fills up, which is to meet a cluster that works. */
+function rests(durationMs: number): readonly { readonly fromMs: number; readonly toMs: number }[] {
+  const ends = Array.from({ length: Math.floor(durationMs / CYCLE_MS) }, (_, n) => (n + 1) * CYCLE_MS);
+  const spans = ends.map((endMs) => ({ fromMs: endMs - REST_MS, toMs: endMs }));
+  for (const share of FULL_AT) {
+    const fullMs = share * durationMs;
+    spans.push({ fromMs: fullMs - REST_MS / 2, toMs: fullMs + REST_MS });
+  }
+  return spans;
+}
+
 type Deck = (random: Random) => readonly Fault[];
 
 /** Decks, each shuffled, one after another: every kind of fault comes as often as any, in ever new neighbourhoods. */
@@ -40,13 +53,12 @@ function lane(name: Lane, durationMs: number, random: Random, deck: Deck): Plann
   let atMs = whole(random, 1_500, 3_000);
   for (;;) {
     const holdMs = random.chance(0.15) ? whole(random, 5_000, 8_000) : whole(random, 700, 2_800);
-    const cycleEndMs = (Math.floor(atMs / CYCLE_MS) + 1) * CYCLE_MS;
-    if (atMs + holdMs > cycleEndMs - REST_MS) {
-      atMs = cycleEndMs + whole(random, 0, 1_000);
-      if (atMs >= durationMs) return planned;
+    if (atMs + holdMs > durationMs - REST_MS) return planned;
+    const rest = rests(durationMs).find(({ fromMs, toMs }) => atMs < toMs && atMs + holdMs > fromMs);
+    if (rest !== undefined) {
+      atMs = rest.toMs + whole(random, 0, 1_000);
       continue;
     }
-    if (atMs + holdMs > durationMs - REST_MS) return planned;
     if (cards.length === 0) cards = random.shuffled(deck(random));
     planned.push({ lane: name, atMs, holdMs, fault: cards.pop() as Fault });
     atMs += holdMs + whole(random, 200, 1_500);
@@ -102,14 +114,14 @@ function others(durationMs: number, random: Random): PlannedFault[] {
   const isLong = durationMs >= 120_000;
   at(0.05, 0, transfer());
   if (isLong) at(0.12, 0, { kind: 'scale', members: 5 });
-  at(0.35, Math.min(12_000, durationMs / 4), {
+  at(FULL_AT[0], Math.min(12_000, durationMs / 4), {
     kind: 'fillDisk',
-    killAfterMs: whole(random, 1_500, 4_000),
+    killAfterMs: whole(random, 3_000, 5_000),
   });
   if (isLong) at(0.5, 0, { kind: 'scale', members: 3 });
   at(0.65, 0, transfer());
   if (isLong) at(0.7, 0, { kind: 'loseVolume', whom: follower(random) });
-  if (isLong) at(0.8, 8_000, { kind: 'fillDisk', killAfterMs: whole(random, 1_500, 4_000) });
+  if (isLong) at(FULL_AT[1], 8_000, { kind: 'fillDisk', killAfterMs: whole(random, 3_000, 5_000) });
   return planned;
 }
 

@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Addresses, PORTS, peerName } from './addresses.ts';
 import type { RosterTarget, Status } from './adminClient.ts';
-import { MemberProcess, type ProcessEnd } from './memberProcess.ts';
+import { MemberProcess, type ProcessEnd, type Program } from './memberProcess.ts';
 import { hasQuorum } from './quorum.ts';
 import { TcpProxy } from './tcpProxy.ts';
 import { until } from './waiting.ts';
@@ -23,8 +23,7 @@ export interface ClusterOptions {
   readonly dir: string;
   /** Volumes elsewhere, by ordinal. */
   readonly volumes: ReadonlyMap<number, string>;
-  /** Arguments of Node that run the member program. */
-  readonly program: readonly string[];
+  readonly program: Program;
   /** 0 ≤ x < 1, for the jitter of slow links. */
   readonly chance: () => number;
   readonly onServing: () => void;

@@ -15,12 +15,19 @@ export interface ProcessEnd {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** How a member is run. */
+export interface Program {
+  /** Of Node, the program last. */
+  readonly args: readonly string[];
+  /** Beside this process' own. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
 export interface MemberOptions {
   readonly ordinal: number;
   readonly addresses: Addresses;
   readonly files: MemberFiles;
-  /** Arguments of Node that run the member program, the program last. */
-  readonly program: readonly string[];
+  readonly program: Program;
   readonly flags: readonly string[];
   /** It can be asked for something. */
   readonly onServing: () => void;
@@ -80,7 +87,7 @@ export class MemberProcess {
     const child = spawn(
       process.execPath,
       [
-        ...program,
+        ...program.args,
         ...['--data-dir', files.volume, '--ordinal', String(ordinal), '--pod-name', `chaos-${ordinal}`],
         ...['--host', host, '--advertise-host', addresses.door(ordinal)],
         ...['--peer-address', peerName('{ordinal}'), '--hosts-file', files.hostsFile],
@@ -88,7 +95,7 @@ export class MemberProcess {
         `--clock-skew-ms=${clockSkewMs}`,
         ...flags,
       ],
-      { stdio: ['ignore', log, log] },
+      { stdio: ['ignore', log, log], env: { ...process.env, ...program.environment } },
     );
     closeSync(log);
     this.#starts += 1;

@@ -3,7 +3,7 @@ import type { Span } from './availability.ts';
 
 /** What people read at the end. */
 export function summary(seed: number, durationMs: number, verdict: Verdict): string {
-  const { counts, operations, problems } = verdict;
+  const { counts, operations, problems, lacking } = verdict;
   const by = (outcome: string): number => operations.filter((o) => o.outcome === outcome).length;
   const faults: readonly (readonly [string, number])[] = [
     ['members killed', counts.kills],
@@ -39,8 +39,9 @@ export function summary(seed: number, durationMs: number, verdict: Verdict): str
       ({ what, longest, longestWithQuorum }) =>
         `    ${what.padEnd(32)}${seconds(longest).padStart(9)}   ${seconds(longestWithQuorum)} at ${Math.round(longestWithQuorum.fromMs / 1000)} s`,
     ),
+    ...(lacking.length === 0 ? [] : ['Too little was done to the cluster:', ...lacking]),
     ...(problems.length === 0
-      ? ['All is well: nothing acknowledged was lost, nothing was granted twice.']
+      ? ['Nothing acknowledged was lost, nothing was granted twice, and all came to itself again.']
       : [`${problems.length} problems:`, ...problems]),
   ].join('\n');
 }
