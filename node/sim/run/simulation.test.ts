@@ -10,7 +10,9 @@ const directory = mkdtempSync(join(tmpdir(), 'synccluster-sim-'));
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 describe('a simulated cluster', () => {
-  it('passes under loss and crashes, and twice in the same way to the byte', { timeout: 120_000 }, async () => {
+  it('passes under loss and crashes, and twice in the same way to the byte', {
+    timeout: 120_000,
+  }, async () => {
     const faults = new Set<FaultName>(['loss', 'reordering', 'kill', 'power', 'partition']);
     const plan = (): ReturnType<typeof drawPlan> => ({ ...drawPlan(3, faults), attackMs: 6_000 });
     const run = async (name: string) => {

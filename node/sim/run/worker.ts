@@ -31,6 +31,9 @@ process.on('message', (task: Task) => {
   void run(task).then((report) => process.send?.(report));
 });
 
+// Whoever asked is gone.
+process.on('disconnect', () => process.exit());
+
 async function run({ seed, faults, transcriptPath }: Task): Promise<Report> {
   const before = process.cpuUsage();
   const result = await simulate(drawPlan(seed, faults === null ? null : new Set(faults)), { transcriptPath });

@@ -22,6 +22,12 @@ export class DurableLog {
   onEntries: (group: number, index: number) => void = () => {};
   onHardState: (group: number, term: number, vote: number) => void = () => {};
 
+  /** Nobody is told any more. */
+  detach(): void {
+    this.onEntries = () => {};
+    this.onHardState = () => {};
+  }
+
   group(id: number): DurableGroup {
     return this.#groups.get(id) ?? { index: 0, term: 0, vote: 0 };
   }

@@ -58,7 +58,10 @@ describe('simulated streams', () => {
 
   it('are refused where nobody listens, reset when a process dies, and silent when its machine does', async () => {
     const { world, network, server, ends, dial } = await setUp();
-    network.of('a', server).connect('nowhere', 1).on('close', () => ends.push('refused'));
+    network
+      .of('a', server)
+      .connect('nowhere', 1)
+      .on('close', () => ends.push('refused'));
     await pass(world, 1_000);
     expect(ends).toEqual(['refused']);
     dial();

@@ -118,6 +118,8 @@ export class MemberSlot {
     const { note } = this.#options;
     note(`${this.host} loses its volume, member ${this.#memberId}`);
     this.process?.die('its volume is gone');
+    // What was under way to it may still arrive there, and nobody will ever see it.
+    this.#disk.log.detach();
     this.#lost();
     this.#disk = this.#newDisk();
     this.spoilt = false;

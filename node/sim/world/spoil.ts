@@ -42,7 +42,8 @@ function pickTarget(disk: SimDisk, random: Random): Target | null {
   const targets: Target[] = [];
   for (const [path, inode] of disk.tree.files()) {
     if (path.includes('/aside-') || path.endsWith('.tmp')) continue;
-    if (path.startsWith(`${VOLUME}/snapshots/`) && inode.medium.length > 0) {
+    if (inode.medium.length === 0) continue;
+    if (path === `${VOLUME}/identity.json` || path.startsWith(`${VOLUME}/snapshots/`)) {
       targets.push({ path, inode, from: 0, to: inode.medium.length });
     } else if (path.startsWith(`${VOLUME}/wal/`)) {
       const to = endOfSpoilable(disk, inode);

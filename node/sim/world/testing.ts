@@ -1,5 +1,5 @@
 import { SimProcess } from './process.ts';
-import { World } from './world.ts';
+import type { World } from './world.ts';
 
 /** A process with true clocks. */
 export function startProcess(world: World, name = 'p'): { process: SimProcess; deaths: string[] } {
