@@ -41,6 +41,20 @@ describe('fencing tokens', () => {
     }
   });
 
+  it('must rise over all locks, and be different even for those asked for together', () => {
+    const other = { name: 'm', mode: 'exclusive', waitMs: null } as const;
+    const falling = new History();
+    acquire(falling, 1, 10);
+    falling.did(2, 'lockAcquire', other, { token: 9 });
+    const equal = new History();
+    const open = equal.begin(2, 'lockAcquire', other);
+    acquire(equal, 1, 10);
+    open.ok({ token: 10 });
+    for (const { operations } of [falling, equal]) {
+      expect(verdicts(checkFencingTokens(operations))).toEqual([BROKEN]);
+    }
+  });
+
   it('must rise with exclusive tenures also when they were asked for together', () => {
     const history = new History();
     const call = { name: 'l', mode: 'exclusive', waitMs: null } as const;
