@@ -103,7 +103,11 @@ export class SimOperator {
 
     for (const { slot, identity } of seen) {
       const foreign = identity.clusterId !== null && identity.clusterId !== clusterId;
-      if (!(spent.has(identity.memberId) || foreign) || inGroups(identity.memberId)) continue;
+      // Its identity cannot be read, so it answers under a passing id.
+      const nameless =
+        identity.damaged !== null &&
+        !current.some((m) => m.memberId === identity.memberId || m.ordinal === slot.ordinal);
+      if (!(spent.has(identity.memberId) || foreign || nameless) || inGroups(identity.memberId)) continue;
       if (slot.ordinal >= this.#members) continue;
       note(`${slot.host} is to set the volume of member ${identity.memberId} aside`);
       slot.spoilt = true;

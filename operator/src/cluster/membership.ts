@@ -110,19 +110,27 @@ function wanted({ observed, members }: Situation): ObservedMember[] {
   return observed.members.filter((member) => member.ordinal < members && member.identity !== null);
 }
 
-/** A volume with a spent or foreign id is set aside; its member comes back under a new id and may then join. */
+/**
+ * A volume with a spent or foreign id is set aside; its member comes back under a new id and may then join. So is one
+ * whose identity cannot be read: its member answers under a passing id that nobody will ever count on.
+ */
 function planResets(situation: Situation): Step {
   const actions: Action[] = [];
   for (const member of wanted(situation)) {
     const { identity, ordinal } = member;
     if (identity === null) continue;
     const spent = isSpent(situation, identity.memberId);
-    if (!spent && !isForeign(situation, member)) continue;
+    const nameless =
+      identity.damaged !== null &&
+      !situation.current.some((known) => known.memberId === identity.memberId || known.ordinal === ordinal);
+    if (!spent && !isForeign(situation, member) && !nameless) continue;
     // Still counted on somewhere: its removal comes first.
     if (situation.leaders.some((view) => isMember(view, identity.memberId))) continue;
     const why = spent
       ? 'its id was removed from the cluster'
-      : `its volume belongs to cluster ${identity.clusterId}`;
+      : nameless
+        ? `it is damaged: ${identity.damaged}`
+        : `its volume belongs to cluster ${identity.clusterId}`;
     actions.push({ type: 'reset', ordinal, memberId: identity.memberId, why });
   }
   return actions.length === 0

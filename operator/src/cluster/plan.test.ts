@@ -563,6 +563,31 @@ describe('repair', () => {
       [],
     ],
     [
+      'sets a volume aside whose identity cannot be read, so that it answers under a passing id',
+      {
+        tombstones: [102],
+        rows: [
+          { as: 'leader' },
+          {},
+          { id: 900, clusterId: null, damaged: 'no identity', rosterId: null, as: 'none' },
+        ],
+      },
+      ['reset 2 900'],
+      [],
+    ],
+    [
+      'leaves that one alone while the member it was is still counted on',
+      {
+        rows: [
+          { as: 'leader' },
+          { silent: true },
+          { id: 900, rosterId: 102, clusterId: null, damaged: 'no identity' },
+        ],
+      },
+      [],
+      ['RepairBlocked'],
+    ],
+    [
       'is refused without a quorum of the others',
       { rows: [{ as: 'leader' }, { silent: true }, replaced] },
       [],
