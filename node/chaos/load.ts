@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '@synccluster/client/clock';
 import { checkHistory, describe } from '../sim/checkers/index.ts';
 import { Recorder } from '../sim/history/index.ts';
@@ -9,6 +10,8 @@ const SESSION_TTL_MS = 3_000;
 const REQUEST_TIMEOUT_MS = 6_000;
 /** For the search for linearizability, over all keys: seconds of work at most. */
 const MAX_SEARCH_STEPS = 20_000_000;
+/** Far beyond the deadline of anything that clients do. */
+const STOP_TIMEOUT_MS = 60_000;
 const SHOWN_VIOLATIONS = 20;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -47,10 +50,25 @@ export class Load {
     this.#settings.reconnect = 0;
   }
 
-  /** Ends the work, then looks at everything that is left; what could not be looked at is answered. */
+  /** Ends the work, then looks at everything that is left; what did not come back, or could not be looked at, is answered. */
   async stop(): Promise<readonly string[]> {
-    await this.#workload.stop();
-    return (await this.#workload.audit()).missing;
+    const stopped = await Promise.race([
+      this.#workload.stop().then(() => true),
+      sleep(STOP_TIMEOUT_MS, false, { ref: false }),
+    ]);
+    if (!stopped) return this.#neverCameBack();
+    const { missing } = await this.#workload.audit();
+    return missing.map((what) => `the audit did not manage to ${what}`);
+  }
+
+  #neverCameBack(): string[] {
+    return this.recorder
+      .operations()
+      .filter(({ completed }) => completed === null)
+      .map(({ id, client, kind, call }) => {
+        const asked = `${kind} ${JSON.stringify(call)}`;
+        return `#${id} of client ${client} never came back, all deadlines passed: ${asked}`;
+      });
   }
 
   /** What the history shows that must not be, each in a few lines. */

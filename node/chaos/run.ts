@@ -117,11 +117,19 @@ interface Stage {
 }
 
 async function attack(options: RunOptions, stage: Stage): Promise<Verdict> {
+  const load = new Load(stage.cluster, options.seed, options.nowMs);
+  try {
+    await load.start();
+    return await attackUnder(load, options, stage);
+  } finally {
+    options.evidence.write('history.jsonl', encodeLines(load.recorder.operations()));
+  }
+}
+
+async function attackUnder(load: Load, options: RunOptions, stage: Stage): Promise<Verdict> {
   const { cluster, small, quorum, onChange, problems } = stage;
   const { seed, durationMs, evidence, signal, report } = options;
-  const load = new Load(cluster, seed, options.nowMs);
   const { recorder } = load;
-  await load.start();
   const beganMs = options.nowMs();
   const nowMs = (): number => options.nowMs() - beganMs;
   const nemesis = new Nemesis({ cluster, small, nowMs, log: evidence.log, onChange });
@@ -142,7 +150,6 @@ async function attack(options: RunOptions, stage: Stage): Promise<Verdict> {
   report('all faults are mended');
   await afterwards(cluster, nemesis, load, options, problems);
   const operations = recorder.operations();
-  evidence.write('history.jsonl', encodeLines(operations));
   const diskFullRefusals = operations.filter(({ error }) => error === 'DISK_FULL').length;
   const lacking = missing(nemesis.counts, durationMs, small !== null);
   if (small !== null && diskFullRefusals === 0) lacking.push('no client was refused while a disk was full');
@@ -180,8 +187,7 @@ async function afterwards(
   load.healed(nowMs(), SERVED_WITHIN_MS);
   await sleep(SERVED_WITHIN_MS + CALM_MS, undefined, { signal });
   report('clients stop, and look at what is left');
-  const unseen = await load.stop();
-  problems.push(...unseen.map((what) => `the audit did not manage to ${what}`));
+  problems.push(...(await load.stop()));
   await demand(problems, signal, () =>
     until('all members to have applied the same', () => converged(cluster), wait),
   );

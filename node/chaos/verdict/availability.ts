@@ -20,6 +20,11 @@ const SERVICES: readonly { readonly what: string; readonly kinds: readonly Opera
 ];
 
 export function outages(operations: readonly Operation[], run: Span, quorum: readonly Span[]): Outage[] {
+  const within = quorum.flatMap((span) => {
+    const fromMs = Math.max(span.fromMs, run.fromMs);
+    const toMs = Math.min(span.toMs, run.toMs);
+    return fromMs < toMs ? [{ fromMs, toMs }] : [];
+  });
   const services = [...SERVICES, { what: 'anything', kinds: SERVICES.flatMap(({ kinds }) => kinds) }];
   return services.map(({ what, kinds }) => {
     const successes = operations
@@ -29,7 +34,7 @@ export function outages(operations: readonly Operation[], run: Span, quorum: rea
     return {
       what,
       longest: longestGap(successes, [run]),
-      longestWithQuorum: longestGap(successes, quorum),
+      longestWithQuorum: longestGap(successes, within),
     };
   });
 }
