@@ -194,9 +194,11 @@ export class Nemesis {
   }
 
   #clog(): void {
-    const { random, network } = this.#options;
-    const [from, to] = random.shuffled(this.#hosts());
-    if (from === undefined || to === undefined) return;
+    const { random, network, clients } = this.#options;
+    const [one, other] = random.shuffled(this.#hosts());
+    if (one === undefined) return;
+    const ends = [one, random.chance(0.3) || other === undefined ? random.pick(clients).host : other];
+    const [from, to] = random.shuffled(ends) as [string, string];
     const link = network.link(from, to);
     link.clogMs = random.logBetween(10, 5_000);
     const ms = this.#lastingMs();
@@ -229,13 +231,33 @@ export class Nemesis {
   }
 
   #pause(): void {
+    const { random } = this.#options;
     const slot = this.#victim();
     const { process } = slot;
     if (process === null) return;
     const ms = this.#lastingMs();
     this.#note(`${slot.host} stands still for ${Math.round(ms)} ms`);
     process.pause();
+    // It may lead no more and not hear of it for a while: what it promises then must not count.
+    if (random.chance(0.4)) this.#strand(slot.host, ms + random.logBetween(50, 5_000));
     this.#later(ms, () => process.resume());
+  }
+
+  /** A member by itself, with some of the clients on its side of the cut. */
+  #strand(host: string, ms: number): void {
+    const { random, clients } = this.#options;
+    const others = this.#hosts().filter((other) => other !== host);
+    const along = clients.map((client) => client.host).filter(() => random.chance(0.4));
+    this.#note(`${[host, ...along].join(' ')} by themselves for ${Math.round(ms)} ms`);
+    this.#cut(
+      [host, ...along].flatMap((x) =>
+        others.flatMap((y): [string, string][] => [
+          [x, y],
+          [y, x],
+        ]),
+      ),
+      ms,
+    );
   }
 
   #slowDisk(): void {
