@@ -35,6 +35,8 @@ export class SimDisk {
   slowness = 1;
   /** Taken by others on the same file system. */
   foreignBytes = 0;
+  /** What was under way when power failed, or when another process began, never happens any more. */
+  #epoch = 0;
   /** What the operations reported as failed since the last `takeFailures`. */
   #failures = 0;
 
@@ -62,6 +64,7 @@ export class SimDisk {
   }
 
   powerFailure(): void {
+    this.#epoch += 1;
     const random = this.#random;
     // How far the write-back had come: nothing, all, or anything between.
     const p = random.pick([0, 0, 0.1, 0.5, 0.9, 1]);
@@ -71,6 +74,7 @@ export class SimDisk {
 
   /** A process starts on it: what a failed sync left in the page cache may or may not still be there. */
   beforeStart(): void {
+    this.#epoch += 1;
     if (!this.#random.chance(0.5)) return;
     for (const [, inode] of this.#tree.files()) if (inode.hasLost) inode.forgetLost();
   }
@@ -162,14 +166,13 @@ export class SimDisk {
     throw systemError('EIO', `${kind} of ${path}`);
   }
 
-  /** One operation: it happens at a moment between its start and its end, whether its process lives by then or not. */
+  /** One operation. Its process may die before it is told; whether it has happened by then is open. */
   #operate<T>(process: SimProcess, takesMs: number, work: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       if (!process.effect()) return;
-      const happens = takesMs * this.#random.unit();
-      process.world.after(takesMs === 0 ? 0 : happens, () => {
-        // Of what a killed process had asked the system for, anything may have been begun.
-        if (!process.alive && this.#random.chance(0.5)) return;
+      const epoch = this.#epoch;
+      process.world.after(takesMs, () => {
+        if (!process.alive && (this.#epoch !== epoch || this.#random.chance(0.5))) return;
         let value: T;
         try {
           value = work();
@@ -177,8 +180,7 @@ export class SimDisk {
           process.deliver('io', () => reject(error));
           return;
         }
-        if (!process.alive) return;
-        process.world.after(takesMs - happens, () => process.deliver('io', () => resolve(value)));
+        process.deliver('io', () => resolve(value));
       });
     });
   }
