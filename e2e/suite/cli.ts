@@ -14,8 +14,9 @@ import { timedReport } from '../rig/progress.ts';
 import { runningRig } from '../rig/rig.ts';
 import { ACCESS_VARIABLE, type SuiteAccess } from './access.ts';
 
-const HELP = `Tests SyncCluster on a real Kubernetes: the chart installed, the sample scaled, its leader killed under load,
-benchmarked and deleted.
+const HELP = `Tests SyncCluster on a real Kubernetes: the chart installed, upgraded and uninstalled; the sample scaled, its leader
+killed under load, the operator killed after each step, nodes and volumes lost; a benchmark; what rest costs; and that
+the operator was refused nothing and has no right that it does not use.
 
 Usage: npm run e2e [-- OPTIONS FILE…]
 
