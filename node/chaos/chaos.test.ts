@@ -63,7 +63,7 @@ describe('the chaos runner', () => {
       await queues.declare(name, { partitions, visibilityMs });
     const before = done('enqueue');
     await until('work on what is left', () => done('enqueue') > before + 10, WAIT);
-    await load.stop();
+    await load.stop(true);
     const found = load.check().join('\n');
     expect(found).toMatch(/queue accounting: broken: .* are lost/);
     expect(unasked).toEqual([]);
@@ -96,9 +96,9 @@ describe('the chaos runner', () => {
     await cluster.found(1, 'one-cluster', START_MS, never);
     const { cache } = await client();
     await cache.put('k', 'v');
-    cluster.door(0).set(CUT);
+    cluster.door(0, 0).set(CUT);
     await expect(cache.put('k', 'w')).rejects.toThrow();
-    cluster.door(0).set(PASS);
+    cluster.door(0, 0).set(PASS);
     await until('writes again', () => cache.put('k', 'x').then(() => true), WAIT);
     await cluster.member(0).kill();
     expect(unasked).toEqual([]);

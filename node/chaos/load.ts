@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { LinkHandlers } from '@synccluster/client';
 import { systemClock } from '@synccluster/client/clock';
+import { tcpTransport } from '../client/src/tcpTransport.ts';
 import { checkHistory, describe } from '../sim/checkers/index.ts';
 import { Recorder } from '../sim/history/index.ts';
 import { DEFAULT_SETTINGS, Workload, type WorkloadSettings } from '../sim/workload/index.ts';
+import { HOUSES } from './rig/addresses.ts';
 import type { Cluster } from './rig/cluster.ts';
 
 /** Shorter than most pauses and partitions are long, so that sessions do expire. */
@@ -30,6 +33,10 @@ export class Load {
     const clientOptions = (slot: number) => ({
       // Each begins with another member.
       endpoints: endpoints.map((_, at) => endpoints[(at + slot) % endpoints.length] as string),
+      transport: {
+        dial: (address: string, handlers: LinkHandlers) =>
+          tcpTransport.dial(cluster.doorIn(slot % HOUSES, address), handlers),
+      },
       label: `chaos-${slot}`,
       sessionTtlMs: SESSION_TTL_MS,
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
@@ -50,13 +57,17 @@ export class Load {
     this.#settings.reconnect = 0;
   }
 
-  /** Ends the work, then looks at everything that is left; what did not come back, or could not be looked at, is answered. */
-  async stop(): Promise<readonly string[]> {
+  /**
+   * Ends the work, then looks at everything that is left, if it is of any use. What did not come back or could not be
+   * looked at is answered.
+   */
+  async stop(withAudit: boolean): Promise<readonly string[]> {
     const stopped = await Promise.race([
       this.#workload.stop().then(() => true),
       sleep(STOP_TIMEOUT_MS, false, { ref: false }),
     ]);
     if (!stopped) return this.#neverCameBack();
+    if (!withAudit) return [];
     const { missing } = await this.#workload.audit();
     return missing.map((what) => `the audit did not manage to ${what}`);
   }

@@ -178,19 +178,23 @@ async function afterwards(
   const { signal, report, nowMs } = options;
   const wait = { timeoutMs: HEAL_TIMEOUT_MS, signal };
   const mendedMs = nowMs();
-  await demand(problems, signal, async () => {
+  const isWhole = await demand(problems, signal, async () => {
     await cluster.settled(wait);
     await nemesis.restoreMembers(MEMBERS, signal);
     await cluster.settled(wait);
     report(`${MEMBERS} members are ready voters again after ${Math.round(nowMs() - mendedMs)} ms`);
   });
-  load.healed(nowMs(), SERVED_WITHIN_MS);
-  await sleep(SERVED_WITHIN_MS + CALM_MS, undefined, { signal });
+  if (isWhole) {
+    load.healed(nowMs(), SERVED_WITHIN_MS);
+    await sleep(SERVED_WITHIN_MS + CALM_MS, undefined, { signal });
+  }
   report('clients stop, and look at what is left');
-  problems.push(...(await load.stop()));
-  await demand(problems, signal, () =>
-    until('all members to have applied the same', () => converged(cluster), wait),
-  );
+  problems.push(...(await load.stop(isWhole)));
+  if (isWhole) {
+    await demand(problems, signal, () =>
+      until('all members to have applied the same', () => converged(cluster), wait),
+    );
+  }
   for (const ordinal of cluster.active) {
     await demand(problems, signal, async () => {
       const { damaged } = await cluster.member(ordinal).admin.identity();
@@ -200,12 +204,18 @@ async function afterwards(
 }
 
 /** What fails is a finding, and the run goes on to what else can be found; unless it was interrupted. */
-async function demand(problems: string[], signal: AbortSignal, work: () => Promise<unknown>): Promise<void> {
+async function demand(
+  problems: string[],
+  signal: AbortSignal,
+  work: () => Promise<unknown>,
+): Promise<boolean> {
   try {
     await work();
+    return true;
   } catch (error) {
     signal.throwIfAborted();
     problems.push(error instanceof Error ? error.message : String(error));
+    return false;
   }
 }
 

@@ -31,6 +31,8 @@ export type ProcessFault =
 export type NetworkFault =
   /** No link from or to them. `cut`: connections end; else they hang. */
   | { readonly kind: 'isolate'; readonly whom: Whom; readonly cut: boolean; readonly clientsToo: boolean }
+  /** They and some clients reach each other alone, all others are with the other clients: each side believes itself. */
+  | { readonly kind: 'island'; readonly whom: Whom }
   /** They hear nobody but are heard. */
   | { readonly kind: 'deafen'; readonly whom: Whom }
   /** They hear but are not heard. */
@@ -59,7 +61,15 @@ export type OtherFault =
 export type Fault = ProcessFault | NetworkFault | OtherFault;
 type FaultKind = Fault['kind'];
 
-const PARTITIONS: ReadonlySet<FaultKind> = new Set(['isolate', 'deafen', 'mute', 'bridge', 'apart', 'flap']);
+const PARTITIONS: ReadonlySet<FaultKind> = new Set([
+  'isolate',
+  'island',
+  'deafen',
+  'mute',
+  'bridge',
+  'apart',
+  'flap',
+]);
 
 /** Whether it keeps members from reaching each other. */
 export function isPartition({ kind }: Fault): boolean {

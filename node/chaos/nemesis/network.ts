@@ -1,3 +1,4 @@
+import { HOUSES } from '../rig/addresses.ts';
 import type { Cluster } from '../rig/cluster.ts';
 import { CUT, PASS, STALL, type Traffic } from '../rig/tcpProxy.ts';
 import { type Attack, hold } from './attack.ts';
@@ -31,8 +32,11 @@ function begin(cluster: Cluster, fault: NetworkFault, ranked: readonly number[])
   const between = (from: readonly number[], to: readonly number[], traffic: Traffic): void => {
     for (const a of from) for (const b of to) if (a !== b) cluster.link(a, b).set(traffic);
   };
+  const doorsOf = (house: number, ordinals: readonly number[], traffic: Traffic): void => {
+    for (const ordinal of ordinals) cluster.door(ordinal, house).set(traffic);
+  };
   const doors = (ordinals: readonly number[], traffic: Traffic): void => {
-    for (const ordinal of ordinals) cluster.door(ordinal).set(traffic);
+    for (let house = 0; house < HOUSES; house++) doorsOf(house, ordinals, traffic);
   };
   switch (fault.kind) {
     case 'isolate': {
@@ -42,6 +46,12 @@ function begin(cluster: Cluster, fault: NetworkFault, ranked: readonly number[])
       if (fault.clientsToo) doors(ranked, traffic);
       return;
     }
+    case 'island':
+      between(ranked, others, STALL);
+      between(others, ranked, STALL);
+      doorsOf(0, others, STALL);
+      for (let house = 1; house < HOUSES; house++) doorsOf(house, ranked, STALL);
+      return;
     case 'deafen':
       between(others, ranked, STALL);
       return;

@@ -91,6 +91,8 @@ function networkDeck(random: Random): readonly NetworkFault[] {
   return [
     { kind: 'isolate', whom: leader(random), cut: cut(), clientsToo: false },
     { kind: 'isolate', whom: leader(random), cut: false, clientsToo: random.chance(0.5) },
+    { kind: 'island', whom: leader(random) },
+    { kind: 'island', whom: random.chance(0.5) ? leader(random) : two(random) },
     { kind: 'isolate', whom: follower(random), cut: cut(), clientsToo: random.chance(0.3) },
     { kind: 'isolate', whom: two(random), cut: cut(), clientsToo: false },
     { kind: 'deafen', whom: anyone(random) },

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Addresses, PORTS, peerName } from './addresses.ts';
+import { type Addresses, HOUSES, PORTS, peerName } from './addresses.ts';
 import type { RosterTarget, Status } from './adminClient.ts';
 import { MemberProcess, type ProcessEnd, type Program } from './memberProcess.ts';
 import { hasQuorum } from './quorum.ts';
@@ -37,7 +37,8 @@ export class Cluster {
   readonly clockSkewsMs: number[] = Array.from({ length: ORDINALS_MAX }, () => 0);
   readonly #options: ClusterOptions;
   readonly #links = new Map<string, TcpProxy>();
-  readonly #doors: TcpProxy[] = [];
+  /** By house, then ordinal. */
+  readonly #doors: TcpProxy[][] = Array.from({ length: HOUSES }, () => []);
   /** Ordinals that belong to the cluster, rising. */
   #active: readonly number[] = [];
 
@@ -75,13 +76,10 @@ export class Cluster {
     const { addresses, chance } = this.#options;
     for (let to = 0; to < ORDINALS_MAX; to++) {
       const host = addresses.member(to);
-      this.#doors.push(
-        await TcpProxy.listen(
-          { host: addresses.door(to), port: PORTS.client },
-          { host, port: PORTS.client },
-          chance,
-        ),
-      );
+      for (const [house, doors] of this.#doors.entries()) {
+        const at = { host: addresses.door(to, house), port: PORTS.client };
+        doors.push(await TcpProxy.listen(at, { host, port: PORTS.client }, chance));
+      }
       for (let from = 0; from < ORDINALS_MAX; from++) {
         if (from === to) continue;
         const at = { host: addresses.link(from, to), port: PORTS.peer };
@@ -101,16 +99,16 @@ export class Cluster {
     return link;
   }
   /** What clients dial to reach the member. */
-  door(ordinal: number): TcpProxy {
-    const door = this.#doors[ordinal];
-    if (door === undefined) throw new RangeError(`there is no door to member ${ordinal}`);
+  door(ordinal: number, house: number): TcpProxy {
+    const door = this.#doors[house]?.[ordinal];
+    if (door === undefined) throw new RangeError(`there is no door to member ${ordinal} in house ${house}`);
     return door;
   }
   get links(): Iterable<TcpProxy> {
     return this.#links.values();
   }
   get doors(): readonly TcpProxy[] {
-    return this.#doors;
+    return this.#doors.flat();
   }
 
   member(ordinal: number): MemberProcess {
@@ -132,8 +130,12 @@ export class Cluster {
     return hasQuorum(this.#active, (ordinal) => this.member(ordinal).isServing, passes);
   }
 
-  endpoint(ordinal: number): string {
-    return `${this.#options.addresses.door(ordinal)}:${PORTS.client}`;
+  endpoint(ordinal: number, house = 0): string {
+    return `${this.#options.addresses.door(ordinal, house)}:${PORTS.client}`;
+  }
+  /** What a client in this house has to dial when it was told this address. */
+  doorIn(house: number, address: string): string {
+    return this.#options.addresses.doorIn(house, address);
   }
 
   /** Status of every active member that answers at once. */
@@ -282,8 +284,8 @@ export class Cluster {
   /** Ends everything at once; may be called twice. */
   async close(): Promise<void> {
     await Promise.all(this.members.map((member) => member.kill()));
-    await Promise.all([...this.#links.values(), ...this.#doors].map((proxy) => proxy.close()));
+    await Promise.all([...this.#links.values(), ...this.doors].map((proxy) => proxy.close()));
     this.#links.clear();
-    this.#doors.length = 0;
+    for (const doors of this.#doors) doors.length = 0;
   }
 }
