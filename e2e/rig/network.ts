@@ -9,8 +9,9 @@ export const CNI_CONFIG_DIR = join(STATE_DIR, 'cni');
 /** The bridge that the API server, the nodes and all pods have their addresses on. */
 export async function makeNetwork(): Promise<void> {
   await refuseTakenRanges();
-  const { name, address, prefixLength } = BRIDGE;
-  await run('ip', ['link', 'add', 'name', name, 'type', 'bridge']);
+  const { name, hardwareAddress, address, prefixLength } = BRIDGE;
+  // One of its own, or it has that of some pod: when that pod goes, all others talk to nobody for seconds.
+  await run('ip', ['link', 'add', 'name', name, 'address', hardwareAddress, 'type', 'bridge']);
   for (const each of [address, ...NODES.map((node) => node.address)])
     await run('ip', ['address', 'add', `${each}/${prefixLength}`, 'dev', name]);
   await run('ip', ['link', 'set', name, 'up']);

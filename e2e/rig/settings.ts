@@ -4,6 +4,8 @@
  */
 export const BRIDGE = {
   name: 'synccluster0',
+  /** Locally administered. */
+  hardwareAddress: '02:73:63:00:00:01',
   address: '10.213.0.1',
   prefixLength: 16,
   subnet: '10.213.0.0/16',
