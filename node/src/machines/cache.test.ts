@@ -42,6 +42,18 @@ describe('cache', () => {
     expect(w.machine.nextDueStampMs()).toBe(w.stampMs + 50);
   });
 
+  it('deletes nothing of which the time has come, though its end is not logged yet', () => {
+    const { w, get } = world();
+    w.ok(put('a', bytes(1), 100));
+    w.ok(put('b', bytes(1), 101));
+    w.stampMs += 100;
+    // Readers are told at this stamp that it is gone, and it must not have been there afterwards.
+    expect(w.ok(remove('a'))).toEqual([false]);
+    expect(w.ok(remove('b'))).toEqual([true]);
+    expect(get('a')).toEqual([0, null, 0]);
+    expect(w.machine.nextDueStampMs()).toBe(Infinity);
+  });
+
   it.each([
     ['a longer one', 1000, 1000],
     ['a shorter one', 5, 5],

@@ -55,14 +55,15 @@ export class Cache {
     return reply<'CachePut'>([version]);
   }
 
-  delete(key: string): Outcome {
+  /** One of which the time has come is gone: reads say so from its stamp on, before its end is logged. */
+  delete(key: string, stampMs: StampMs): Outcome {
     const slot = slotOf(key);
     if (!this.#slots.owns(slot)) return this.#slots.moved(slot);
     const entry = this.entries.get(key);
     if (entry === undefined) return reply<'CacheDelete'>([false]);
     this.#dues.cancel(entry);
     this.entries.delete(key, entry);
-    return reply<'CacheDelete'>([true]);
+    return reply<'CacheDelete'>([entry.dueStampMs > stampMs]);
   }
 
   /** Also an entry whose time is over, until the log says so: the member compares it with its own time. */

@@ -85,7 +85,7 @@ export class DataMachine extends ReplicatedMachine {
       case Op.CachePut:
         return this.#cache.put(command[5], command[6], command[7], stampMs);
       case Op.CacheDelete:
-        return this.#cache.delete(command[5]);
+        return this.#cache.delete(command[5], stampMs);
       default:
         return this.unsupported(command);
     }
