@@ -23,10 +23,9 @@ export interface ClusterView {
 }
 
 export function viewOf(observed: ObservedCluster): ClusterView {
-  const clusterId = observed.identity?.clusterId;
   const statuses = observed.members
-    .map((member) => member.status)
-    .filter((status): status is MemberStatus => status !== null && status.clusterId === clusterId);
+    .map((member) => ownStatus(observed, member))
+    .filter((status) => status !== null);
   const leaders = Array.from({ length: observed.cluster.spec.shards + 1 }, (_, group) =>
     leaderOf(statuses, group),
   );
@@ -123,6 +122,15 @@ export function highestOrdinal(view: ClusterView): number {
 
 export function memberAt(observed: ObservedCluster, ordinal: number): ObservedMember | null {
   return observed.members.find((member) => member.ordinal === ordinal) ?? null;
+}
+
+/** What a member of this very cluster reports: one of another may lead that, and be ready, behind the same Service. */
+function ownStatus({ identity }: ObservedCluster, { status }: ObservedMember): MemberStatus | null {
+  return status !== null && status.clusterId === identity?.clusterId ? status : null;
+}
+export function statusAt(observed: ObservedCluster, ordinal: number): MemberStatus | null {
+  const member = memberAt(observed, ordinal);
+  return member === null ? null : ownStatus(observed, member);
 }
 
 /** `member 1`, `members 1, 2`: for people. */

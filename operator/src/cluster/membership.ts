@@ -12,7 +12,7 @@ import {
   memberNames,
   quorumWithout,
 } from './groups.ts';
-import type { Roster, RosterMember } from './memberApi.ts';
+import type { MemberIdentity, Roster, RosterMember } from './memberApi.ts';
 import type { ClusterIdentity, ObservedCluster, ObservedMember } from './observed.ts';
 
 /** What every rule below goes by: all groups led, the roster read from the leader that keeps it. */
@@ -101,10 +101,8 @@ function isSpent({ roster }: Situation, memberId: number): boolean {
     roster.members.some((member) => member.memberId === memberId && member.target === 'removed')
   );
 }
-function isForeign({ clusterId }: Situation, member: ObservedMember): boolean {
-  return (
-    member.identity !== null && member.identity.clusterId !== null && member.identity.clusterId !== clusterId
-  );
+function isForeign({ clusterId }: Situation, identity: MemberIdentity): boolean {
+  return identity.clusterId !== null && identity.clusterId !== clusterId;
 }
 function wanted({ observed, members }: Situation): ObservedMember[] {
   return observed.members.filter((member) => member.ordinal < members && member.identity !== null);
@@ -123,7 +121,7 @@ function planResets(situation: Situation): Step {
     const nameless =
       identity.damaged !== null &&
       !situation.current.some((known) => known.memberId === identity.memberId || known.ordinal === ordinal);
-    if (!spent && !isForeign(situation, member) && !nameless) continue;
+    if (!spent && !isForeign(situation, identity) && !nameless) continue;
     // Still counted on somewhere: its removal comes first.
     if (situation.leaders.some((view) => isMember(view, identity.memberId))) continue;
     const why = spent
@@ -169,6 +167,9 @@ function whyLost(situation: Situation, entry: RosterMember): string | null {
   const identity = memberAt(situation.observed, entry.ordinal)?.identity;
   if (identity == null) return null;
   if (identity.memberId !== entry.memberId) return `the volume of member ${entry.ordinal} was replaced`;
+  // Told of a recovery that was taken back: it has its id still, and would lead that cluster alone for ever.
+  if (isForeign(situation, identity))
+    return `the volume of member ${entry.ordinal} belongs to cluster ${identity.clusterId}`;
   return identity.damaged === null ? null : `member ${entry.ordinal} is damaged: ${identity.damaged}`;
 }
 
@@ -192,7 +193,7 @@ function planJoin(situation: Situation): Step {
   const joining: RosterChange[] = [];
   for (const member of wanted(situation)) {
     const { identity, ordinal } = member;
-    if (identity === null || identity.damaged !== null || isForeign(situation, member)) continue;
+    if (identity === null || identity.damaged !== null || isForeign(situation, identity)) continue;
     if (isSpent(situation, identity.memberId)) continue;
     if (roster.members.some((known) => known.memberId === identity.memberId)) continue;
     // Two ids must not share an ordinal, for an address derives from it.

@@ -74,11 +74,15 @@ function observe(world: World): ObservedCluster {
   };
   const gone = (row: Row) =>
     row.silent === true || row.podless === true || row.empty === true || row.damaged !== undefined;
+  const isForeign = (row: Row) => (row.clusterId ?? 'c') !== 'c';
   const leader = rows.find((row) => row.as === 'leader' && !gone(row));
+  const clusterIdOf = (row: Row) => (row.clusterId !== undefined ? row.clusterId : row.empty ? null : 'c');
   const status = (row: (typeof rows)[number]): MemberStatus => {
+    const clusterId = clusterIdOf(row) ?? 'c';
     const group = (number: number): GroupStatus => ({
       group: number,
-      role: row === leader ? 'leader' : 'follower',
+      // Whoever is of another cluster leads that one alone.
+      role: row === leader || isForeign(row) ? 'leader' : 'follower',
       membership: row.as === 'learner' || row.unaware ? 'learner' : row.as === 'none' ? 'none' : 'voter',
       term: 1,
       leader: leader?.id ?? 0,
@@ -92,7 +96,7 @@ function observe(world: World): ObservedCluster {
           ? configured.map((other) => ({
               id: other.id,
               match: other.unheard === true ? 0 : 1000 - (other.lag ?? 0),
-              active: !gone(other),
+              active: !gone(other) && !isForeign(other),
             }))
           : [],
     });
@@ -100,7 +104,7 @@ function observe(world: World): ObservedCluster {
     return {
       memberId: row.id,
       ordinal: row.ordinal,
-      clusterId: 'c',
+      clusterId,
       version: '1',
       ready,
       notReadyReason: ready ? null : 'not yet',
@@ -109,7 +113,6 @@ function observe(world: World): ObservedCluster {
       roster,
     };
   };
-  const clusterIdOf = (row: Row) => (row.clusterId !== undefined ? row.clusterId : row.empty ? null : 'c');
   const identityOf = (row: (typeof rows)[number]): MemberIdentity => ({
     memberId: row.id,
     clusterId: clusterIdOf(row),
@@ -154,7 +157,7 @@ function observe(world: World): ObservedCluster {
       ordinal: row.ordinal,
       identity: answering.includes(row) ? identityOf(row) : null,
       status:
-        answering.includes(row) && clusterIdOf(row) === 'c' && !row.empty && row.damaged === undefined
+        answering.includes(row) && clusterIdOf(row) !== null && !row.empty && row.damaged === undefined
           ? status(row)
           : null,
     })),
@@ -548,6 +551,18 @@ describe('repair', () => {
       [],
     ],
     [
+      'removes a voter that has come back with the data of another cluster',
+      { rows: [{ as: 'leader' }, {}, { clusterId: 'd' }] },
+      ['roster@7 102/2=removed'],
+      [],
+    ],
+    [
+      'sets what it came back with aside once it is out of every group',
+      { rows: [{ as: 'leader' }, {}, { clusterId: 'd', rosterId: null, as: 'none' }], tombstones: [102] },
+      ['reset 2 102'],
+      [],
+    ],
+    [
       'removes a damaged member',
       { rows: [{ as: 'leader' }, {}, { damaged: 'bad checksum' }] },
       ['roster@7 102/2=removed'],
@@ -710,6 +725,20 @@ describe('the status', () => {
       'True MemberUnavailable',
     ],
     [
+      'a member that leads another cluster alone',
+      { rows: [{ as: 'leader' }, {}, { clusterId: 'd' }] },
+      'True AllGroupsLed',
+      'True Repairing',
+      'True MemberUnavailable',
+    ],
+    [
+      'nobody ready but a member of another cluster',
+      { rows: [{ as: 'leader', unready: true }, { unready: true }, { clusterId: 'd' }] },
+      'False NoReadyMember',
+      'True Repairing',
+      'True MemberUnavailable',
+    ],
+    [
       'a member whose node is not heard of, though it answers',
       { rows: [{ as: 'leader' }, {}, { cutOff: true }] },
       'True AllGroupsLed',
@@ -839,6 +868,15 @@ describe('the status', () => {
       { group: 0, podName: 'db-0', memberId: 100 },
       { group: 1, podName: 'db-0', memberId: 100 },
     ]);
+  });
+
+  it('counts no member as ready that holds another cluster, and says what it holds', () => {
+    const { status } = conditions({ rows: [{ as: 'leader' }, {}, { clusterId: 'd' }] });
+    expect(status.readyReplicas).toBe(2);
+    expect(status.memberStatuses?.[2]).toMatchObject({
+      ready: 'False',
+      message: 'it holds cluster d, not this one',
+    });
   });
 
   it('counts no pod as ready that the StatefulSet has no place for any more', () => {

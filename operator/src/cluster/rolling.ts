@@ -6,18 +6,18 @@ import {
   allLeaders,
   type ClusterView,
   caughtUpVoterEverywhere,
-  memberAt,
   memberNames,
   quorumWithout,
+  statusAt,
 } from './groups.ts';
 import type { ObservedCluster, ObservedPod } from './observed.ts';
 
 /** A voter in every group, caught up, and ready to Kubernetes too. */
 function isHealthy(observed: ObservedCluster, view: ClusterView, ordinal: number): boolean {
   const pod = observed.pods.find((candidate) => candidate.ordinal === ordinal);
-  const status = memberAt(observed, ordinal)?.status;
+  const status = statusAt(observed, ordinal);
   const leaders = allLeaders(view);
-  if (pod === undefined || status == null || leaders === null) return false;
+  if (pod === undefined || status === null || leaders === null) return false;
   return pod.ready && !pod.terminating && status.ready && caughtUpVoterEverywhere(leaders, status.memberId);
 }
 
@@ -103,7 +103,7 @@ function restartOne(
     (a, b) => coordinates(a) - coordinates(b) || led(a) - led(b) || b.ordinal - a.ordinal,
   );
   if (next === undefined) return NOTHING;
-  const memberId = memberAt(observed, next.ordinal)?.status?.memberId;
+  const memberId = statusAt(observed, next.ordinal)?.memberId;
   const alone = leaders.every((leader) => leader.status.configuration.voters.length === 1);
   if (alone || memberId === undefined)
     return doing('Restarting', progress, deletion(next, 'new pod template'));

@@ -10,6 +10,7 @@ import {
   isVoter,
   lagOf,
   memberAt,
+  statusAt,
 } from './groups.ts';
 import type { ObservedCluster, ObservedPod } from './observed.ts';
 import type { Plan } from './plan.ts';
@@ -94,7 +95,7 @@ function available(observed: ObservedCluster, { view, blocked, progress }: Plan)
     );
   }
   const ready = observed.members.some(
-    (member) => member.status?.ready === true && isPodReady(observed, member.ordinal),
+    ({ ordinal }) => statusAt(observed, ordinal)?.ready === true && isPodReady(observed, ordinal),
   );
   if (!ready) return no('NoReadyMember', 'every group is led, but no member is ready yet');
   return {
@@ -158,7 +159,7 @@ function degraded(observed: ObservedCluster, plan: Plan): Judgement {
     .filter(({ memberId }) => leaders === null || leaders.every((view) => isVoter(view, memberId)))
     .filter(({ ordinal }) => {
       const pod = observed.pods.find((candidate) => candidate.ordinal === ordinal);
-      const status = memberAt(observed, ordinal)?.status;
+      const status = statusAt(observed, ordinal);
       // Promoted so lately that it has not read of it itself: it was never a voter that could have been lost.
       const isNew = status?.groups.some((group) => group.membership !== 'voter') === true;
       // What leads is at work, such as the first member while it hands out the slots of the data groups.
@@ -196,7 +197,7 @@ function summaries(observed: ObservedCluster, view: ClusterView): MemberSummary[
       const memberId = member?.identity?.memberId;
       const version = member?.identity?.version;
       const lag = memberId === undefined ? null : worstLag(view, memberId);
-      const ready = isPodReady(observed, ordinal) && member?.status?.ready === true;
+      const ready = isPodReady(observed, ordinal) && statusAt(observed, ordinal)?.ready === true;
       const message = ready ? null : problem(observed, ordinal);
       return {
         ordinal,
@@ -220,8 +221,12 @@ function problem(observed: ObservedCluster, ordinal: number): string {
   if (member?.identity == null) return pod.cutOff ? 'its node is silent, and so is it' : 'it does not answer';
   if (pod.cutOff) return 'its node is silent';
   if (member.identity.damaged !== null) return `damaged: ${member.identity.damaged}`;
-  if (member.status === null) return 'not admitted yet';
-  return member.status.notReadyReason ?? 'its pod is not ready';
+  const { clusterId } = member.identity;
+  if (clusterId !== null && clusterId !== observed.identity?.clusterId)
+    return `it holds cluster ${clusterId}, not this one`;
+  const status = statusAt(observed, ordinal);
+  if (status === null) return 'not admitted yet';
+  return status.notReadyReason ?? 'its pod is not ready';
 }
 
 /** The weakest over all groups, as the groups' leaders have it. */
