@@ -268,6 +268,26 @@ describe('a recovery whose new id is recorded', () => {
       { rows: [{ leader: 101 }, {}, SILENT] },
       'restore old (i)',
     ],
+    [
+      'is not given up while the survivor is silent, for it may have been told before the quorum came back',
+      { rows: [SILENT, { leader: 101 }, { leader: 101 }] },
+      /cluster old is led again, but db-0 may have been told already to go on as cluster new/,
+    ],
+    [
+      'is not given up for a member that is named later either',
+      { annotation: 'db-1', rows: [SILENT, { leader: 101 }, { leader: 101 }] },
+      /waiting for it to answer/,
+    ],
+    [
+      'is not given up after the new cluster has worked and the annotation went',
+      { annotation: '', rows: [SILENT, { leader: 101 }, { leader: 101 }] },
+      /waiting for it to answer/,
+    ],
+    [
+      'is given up for the quorum that came back when the survivor lost its volume',
+      { rows: [GONE, { leader: 101 }, { leader: 101 }] },
+      'restore old (i)',
+    ],
     ['waits when the lost quorum may come back', { rows: [{}, {}, SILENT] }, /may be coming back/],
     [
       'turns to another member when the annotation does',
@@ -540,4 +560,40 @@ describe('a recovery that is recorded and not told yet', () => {
     expect(world.roster).toEqual(roster);
     expect(told(world, 'RecoveryAbandoned')).toBe(1);
   });
+});
+
+describe('a survivor that was told and is silent when the lost quorum comes back', () => {
+  it('is waited for, and all go on as the new cluster', async () => {
+    const world = await founded();
+    const lost = world.clusterId;
+    await lose(world, 'nodes');
+    annotate(world, 'db-1');
+    await until(world, () => world.recoveries > 0);
+    world.down.add(1);
+    world.down.delete(0);
+    world.down.delete(2);
+    await rounds(world, 20);
+    expect(world.lost.get(lost ?? '')?.every((group) => group.leader !== 0)).toBe(true);
+    expect(world.condition('Available')).toMatchObject({ status: 'False', reason: 'Recovering' });
+    expect(record(world)?.['clusterId']).toBe(world.clusterId);
+    world.down.clear();
+    await until(world, settled(world));
+    expect(told(world, 'RecoveryAbandoned')).toBe(0);
+    expect(world.clusterId).not.toBe(lost);
+    expect(record(world)?.['clusterId']).toBe(world.clusterId);
+    for (const ordinal of [0, 1, 2]) expect(world.volumeOf(ordinal)?.clusterId).toBe(world.clusterId);
+  });
+});
+
+it('a voter that comes back with the data of another cluster is taken in anew, under a new id', async () => {
+  const world = await founded();
+  const volume = world.volumeOf(2);
+  const id = volume?.memberId ?? 0;
+  Object.assign(volume ?? {}, { clusterId: 'elsewhere' });
+  await pass(world);
+  expect(world.cluster.status?.readyReplicas).toBe(2);
+  expect(world.condition('Degraded')).toMatchObject({ status: 'True', reason: 'MemberUnavailable' });
+  await until(world, () => world.volumeOf(2)?.memberId !== id && settled(world)());
+  expect(world.roster.tombstones).toContain(id);
+  expect(world.volumeOf(2)?.clusterId).toBe(world.clusterId);
 });

@@ -68,7 +68,16 @@ function begin(observed: ObservedCluster, identity: ClusterIdentity, lost: strin
 function goOn(observed: ObservedCluster, identity: ClusterIdentity, recovery: RecoveryRecord): Step {
   const { from, memberId, ordinal } = recovery;
   const podName = clusterNames.pod(observed.cluster.metadata.name, ordinal);
+  const own = memberAt(observed, ordinal)?.identity ?? null;
   if (isLed(observed, from)) {
+    // A silent survivor may have been told, and would come back as a second cluster beside the restored one.
+    const to = identity.clusterId;
+    if (own === null || own.clusterId === to) {
+      const why = `cluster ${from} is led again, but ${podName} may have been told already to go on as cluster ${to}`;
+      const wayOut = 'if its volume is gone for good, delete its claim and its pod';
+      return doing('Recovering', `${why}: waiting for it to answer; ${wayOut}`);
+    }
+    // It answers without the new id: it was not told, or the volume that was is gone.
     const why = `the quorum of cluster ${from} has come back before ${podName} was told`;
     return doing('Recovering', why, { type: 'restoreIdentity', uid: identity.uid, clusterId: from, why });
   }
@@ -77,7 +86,6 @@ function goOn(observed: ObservedCluster, identity: ClusterIdentity, recovery: Re
     const other = begin(observed, identity, from, asked);
     if (other.actions.length > 0) return other;
   }
-  const own = memberAt(observed, ordinal)?.identity ?? null;
   if (own === null) {
     // Once the cluster has worked under this id it is down like any other, and founding tells so.
     return asked === null ? NOTHING : doing('Recovering', `waiting for ${podName} to answer`);

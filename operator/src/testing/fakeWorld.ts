@@ -45,7 +45,7 @@ export class FakeWorld {
   clusterId: string | null = null;
   foundings = 0;
   recoveries = 0;
-  /** Groups of clusters that were given up: nobody leads them any more. */
+  /** Groups of clusters that were given up: what holds them still may elect, and no more. */
   readonly lost = new Map<string, FakeGroup[]>();
   readonly calls: string[] = [];
   /** Called with each call to a member before it has effect; may throw instead. */
@@ -91,6 +91,7 @@ export class FakeWorld {
   step(): void {
     this.#statefulSetController();
     for (const group of this.groups) this.#raft(group);
+    for (const [clusterId, groups] of this.lost) for (const group of groups) this.#elect(group, clusterId);
     this.#readiness();
   }
 
@@ -142,30 +143,37 @@ export class FakeWorld {
       this.kube.put({ ...set, status: { observedGeneration } });
   }
 
-  /** Ids of members that run and hold their data. */
-  runs(id: number): boolean {
+  /** Whether the member runs and holds its data, which are that cluster's. */
+  runs(id: number, clusterId = this.clusterId): boolean {
     for (const pod of this.kube.all(PODS)) {
       const ordinal = ordinalOf(pod.metadata.name, NAME) ?? -1;
       const volume = this.volumeOf(ordinal);
-      if (volume?.memberId === id) return !this.down.has(ordinal) && volume.damaged === null;
+      if (volume?.memberId === id && volume.clusterId === clusterId)
+        return !this.down.has(ordinal) && volume.damaged === null;
     }
     return false;
   }
 
-  #raft(group: FakeGroup): void {
-    const alive = group.voters.filter((voter) => this.runs(voter.id));
+  /** Whether the group has a leader, and had it before. */
+  #elect(group: FakeGroup, clusterId = this.clusterId): boolean {
+    const alive = group.voters.filter((voter) => this.runs(voter.id, clusterId));
     if (alive.length <= group.voters.length / 2) {
       group.leader = 0;
-      return;
+      return false;
     }
     if (!alive.some((voter) => voter.id === group.leader) || this.#handedOver.has(group.leader)) {
       const willing = alive.find((voter) => !this.#handedOver.has(voter.id)) ?? alive[0];
       if (willing !== undefined && willing.id !== group.leader) {
         group.leader = willing.id;
         group.term++;
-        return;
+        return false;
       }
     }
+    return true;
+  }
+
+  #raft(group: FakeGroup): void {
+    if (!this.#elect(group)) return;
     this.#changeOneThing(group);
     for (const member of [...group.voters, ...group.learners]) {
       if (this.runs(member.id))
@@ -330,12 +338,13 @@ export class FakeWorld {
       if (volume.memberId !== memberId) throw new MemberCallError('CONFLICT', 'another id');
       if (volume.clusterId === newClusterId) return;
       const whole = !volume.empty && volume.damaged === null && volume.clusterId === clusterId;
-      if (!whole || this.groups.every((group) => group.leader !== 0)) {
+      const groups = this.#groupsOf(volume);
+      if (!whole || groups.every((group) => group.leader !== 0)) {
         throw new MemberCallError('CONFLICT', 'no survivor');
       }
       this.lost.set(
         clusterId,
-        this.groups.map((group) => ({ ...group, leader: 0 })),
+        groups.map((group) => ({ ...group, leader: 0 })),
       );
       Object.assign(volume, { clusterId: newClusterId });
       this.clusterId = newClusterId;
