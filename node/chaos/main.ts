@@ -28,6 +28,11 @@ async function main(): Promise<number> {
   const seed = args.seed ?? randomInt(2 ** 32);
   const nowMs = (): number => performance.now();
   const evidence = new Evidence(args.out, nowMs);
+  // Of clients and proxies, at any time: members end with this process.
+  process.on('uncaughtException', (error) => {
+    say(`${error.stack ?? error}\nevidence: ${evidence.dir}`);
+    process.exit(1);
+  });
   const report = (line: string): void => say(`[${(nowMs() / 1000).toFixed(1).padStart(6)} s] ${line}`);
   report(`seed ${seed}, ${args.durationMs / 60_000} minutes, in ${evidence.dir}`);
   let keep = true;
