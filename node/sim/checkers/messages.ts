@@ -25,8 +25,8 @@ export interface QueueHistory {
 }
 
 /**
- * Sorts a history by queue and payload. Acks are put to the message whose delivery they name; one that names a
- * delivery nobody saw is put nowhere.
+ * Sorts a history by queue and payload. Acks are put to the message whose delivery they name, or, where the delivery
+ * was seen in another epoch, to the one that its sender was told is of that id; any other is put nowhere.
  */
 export function queueHistories(operations: readonly Operation[]): QueueHistory[] {
   const queues = new Map<string, QueueHistory>();
@@ -48,12 +48,18 @@ export function queueHistories(operations: readonly Operation[]): QueueHistory[]
     return message;
   };
   const byReceipt = new Map<string, MessageHistory>();
+  const byId = new Map<string, MessageHistory>();
   const receipt = (queue: string, partition: number, message: number, delivery: number): string =>
     JSON.stringify([queue, partition, message, delivery]);
 
   for (const operation of operations) {
     if (isKind(operation, 'enqueue')) {
-      messageOf(operation.call.queue, operation.call.payload).enqueue = operation;
+      const sent = messageOf(operation.call.queue, operation.call.payload);
+      sent.enqueue = operation;
+      if (isDone(operation)) {
+        const { partition, message } = operation.answer;
+        byId.set(JSON.stringify([operation.call.queue, partition, message]), sent);
+      }
     } else if (isKind(operation, 'queueInspect')) {
       queueOf(operation.call.queue).inspects.push(operation);
     } else if (isKind(operation, 'receive')) {
@@ -70,7 +76,9 @@ export function queueHistories(operations: readonly Operation[]): QueueHistory[]
   for (const operation of operations) {
     if (!isKind(operation, 'ack') && !isKind(operation, 'nack')) continue;
     const { queue, partition, message, delivery } = operation.call;
-    const found = byReceipt.get(receipt(queue, partition, message, delivery));
+    const found =
+      byReceipt.get(receipt(queue, partition, message, delivery)) ??
+      byId.get(JSON.stringify([queue, partition, message]));
     if (isKind(operation, 'ack')) found?.acks.push(operation);
     else found?.nacks.push(operation);
   }

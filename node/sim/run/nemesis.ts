@@ -58,6 +58,8 @@ export class Nemesis {
       wildClock: () => this.#shiftClock(),
       transfer: () => this.#transfer(),
       handover: () => this.#handover(),
+      restart: () => this.#victim().restart(),
+      forcedRecovery: () => this.#forceRecovery(),
       scale: () => this.#scale(),
       clientPause: () => this.#pauseClient(),
       clientCut: () => this.#cutClient(),
@@ -352,9 +354,31 @@ export class Nemesis {
     await process.call(() => running.service.handover());
   }
 
+  /** Of the lost cluster, fewer volumes than a quorum ever come back: as people must see to. */
+  async #forceRecovery(): Promise<void> {
+    const { slots, operator, random, world } = this.#options;
+    const survivor = this.#victim();
+    if (!this.#stake(survivor)) return;
+    survivor.spoilt = false;
+    const others = random.shuffled(slots.filter((slot) => slot.wanted && slot !== survivor));
+    const quorum = Math.floor(operator.members / 2) + 1;
+    const returning = random.below(quorum);
+    this.#note(`only ${survivor.host} is left; ${returning} others will come back with what they had`);
+    for (const [at, slot] of others.entries()) {
+      slot.powerFailure(10_000_000);
+      if (at >= returning) slot.loseVolume();
+    }
+    operator.recoverFrom(survivor);
+    while (operator.recovering && !this.#over) await world.sleep(100);
+    for (const slot of others) {
+      await world.sleep(random.between(0, 2_000));
+      slot.comeBack();
+    }
+  }
+
   #scale(): void {
     const { operator, random } = this.#options;
-    if (!operator.settled) return;
+    if (!operator.settled || this.#volumeAtStake) return;
     // The clock of the only member is the cluster's: with a wrong one, nothing is promised.
     const sizes = this.#options.plan.faults.has('wildClock') ? [3, 5] : [1, 3, 5];
     operator.scale(random.pick(sizes.filter((members) => members !== operator.members)));

@@ -29,6 +29,8 @@ export const FAULTS = {
   wildClock: 'the wall clocks of a minority are wrong, jump and step back',
   transfer: 'leaderships are handed over',
   handover: 'a member gives all its leaderships away',
+  restart: 'a member is restarted in order',
+  forcedRecovery: 'most volumes are lost, and the cluster goes on from one survivor',
   scale: 'the cluster grows and shrinks',
   clientPause: 'clients stand still',
   clientCut: 'clients are cut off',

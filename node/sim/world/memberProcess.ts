@@ -5,6 +5,7 @@ import { Member } from '../../src/replica/member.ts';
 import { MemberService } from '../../src/replica/memberService.ts';
 import { startClientServer } from '../../src/server/clientServer.ts';
 import { openStorageIn } from '../../src/storage/openStorage.ts';
+import type { Identity } from '../../src/storage/storage.ts';
 import { startTcpTransport } from '../../src/transport/tcpTransport.ts';
 import { type SimDisk, VOLUME } from './disk.ts';
 import type { DurableLog } from './durableLog.ts';
@@ -39,6 +40,8 @@ export interface MemberSurroundings {
   readonly durableOf: (memberId: number, group: number) => number;
   /** The volume of this member, as soon as it is known which. */
   readonly onVolume: (memberId: number, log: DurableLog) => void;
+  /** What the volume says of the member, once it was shown what else is on it. */
+  readonly onRestored: (identity: Identity) => void;
   /** It found itself or its disk wrong. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -91,7 +94,10 @@ export async function runMember(surroundings: MemberSurroundings): Promise<Runni
     observer.silent = true;
   });
   show({ kind: 'started', member: memberId, ordinal });
-  if (storage.recovered.damage === null) observer.restored(storage.recovered.groups);
+  if (storage.recovered.damage === null) {
+    observer.restored(storage.recovered.groups);
+    surroundings.onRestored(storage.identity);
+  }
   const watched = Object.create(storage, {
     wal: { value: observer.watchLog(storage.wal) },
   }) as typeof storage;

@@ -15,6 +15,13 @@ export interface OperatorOptions {
   readonly note: (line: string) => void;
 }
 
+interface Recovery {
+  readonly slot: MemberSlot;
+  readonly memberId: number;
+  /** Id of the new cluster. */
+  readonly next: string;
+}
+
 interface Seen {
   readonly slot: MemberSlot;
   readonly identity: IdentityView;
@@ -31,6 +38,9 @@ export class SimOperator {
   readonly #options: OperatorOptions;
   #members: number;
   #founded = false;
+  #clusterId: string;
+  #recovery: Recovery | null = null;
+  #recoveries = 0;
   #stopped = false;
   /** As of the last pass: every wanted member is a ready voter of every group, and nobody else is in any. */
   #settled = false;
@@ -38,6 +48,7 @@ export class SimOperator {
   constructor(options: OperatorOptions, members: number) {
     this.#options = options;
     this.#members = members;
+    this.#clusterId = options.clusterId;
   }
 
   get settled(): boolean {
@@ -45,6 +56,29 @@ export class SimOperator {
   }
   get members(): number {
     return this.#members;
+  }
+
+  /** People gave the cluster up: what this member has goes on as a new one, and all others are to join that. */
+  recoverFrom(slot: MemberSlot): void {
+    this.#settled = false;
+    this.#recoveries += 1;
+    const next = `${this.#options.clusterId}-${this.#recoveries}`;
+    this.#recovery = { slot, memberId: slot.memberId, next };
+    this.#options.note(`recovery from ${slot.host} as cluster ${next}`);
+  }
+
+  get recovering(): boolean {
+    return this.#recovery !== null;
+  }
+
+  async #recover({ slot, memberId, next }: Recovery): Promise<void> {
+    const identity = await this.#call(slot, (service) => service.identity());
+    if (identity.clusterId === next) {
+      this.#clusterId = next;
+      this.#recovery = null;
+      return;
+    }
+    await this.#call(slot, (service) => service.recover(memberId, this.#clusterId, next));
   }
 
   scale(members: number): void {
@@ -75,8 +109,10 @@ export class SimOperator {
   }
 
   async #pass(): Promise<void> {
-    const { slots, clusterId, shards, note } = this.#options;
+    const { slots, shards, note } = this.#options;
+    const clusterId = this.#clusterId;
     for (const slot of slots) if (slot.ordinal < this.#members && !slot.wanted) slot.want();
+    if (this.#recovery !== null) return this.#recover(this.#recovery);
     const seen = await this.#look();
     if (!this.#founded) {
       const first = seen.find(({ slot }) => slot.ordinal === 0);
@@ -111,6 +147,7 @@ export class SimOperator {
       if (slot.ordinal >= this.#members) continue;
       note(`${slot.host} is to set the volume of member ${identity.memberId} aside`);
       slot.spoilt = true;
+      slot.leaving = true;
       await this.#call(slot, (s) => s.reset(identity.memberId));
     }
     // One that is out of everything is not started again; its volume stays.

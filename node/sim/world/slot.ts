@@ -15,6 +15,9 @@ import type { Random } from './random.ts';
 import type { MessageFaults } from './unreliableTransport.ts';
 import type { World } from './world.ts';
 
+/** As the member's own program has it. */
+const HANDOVER_MS = 3_000;
+
 export interface SlotOptions {
   readonly ordinal: number;
   readonly world: World;
@@ -27,6 +30,8 @@ export interface SlotOptions {
   readonly show: Show;
   readonly durableOf: MemberSurroundings['durableOf'];
   readonly onVolume: MemberSurroundings['onVolume'];
+  /** A forced recovery: from here on the member goes on as a cluster of its own. */
+  readonly onRecovered: () => void;
   readonly note: (line: string) => void;
   /** Until a member that ended is started again. */
   readonly restartMs: readonly [from: number, to: number];
@@ -50,6 +55,10 @@ export class MemberSlot {
   #downUntilMs = 0;
   /** Something on the volume was spoilt: that the member finds it damaged is right. */
   spoilt = false;
+  /** It was told to set its volume aside: when it ends by itself it has. */
+  leaving = false;
+  /** As the last process had it. */
+  #clusterId: string | null = null;
 
   constructor(options: SlotOptions) {
     this.ordinal = options.ordinal;
@@ -90,6 +99,19 @@ export class MemberSlot {
 
   kill(why: string): void {
     this.process?.die(why);
+  }
+
+  /** In order, as at a rolling restart: leaderships are given away, and what is under way is answered. */
+  async restart(): Promise<void> {
+    const { process } = this;
+    const member = this.running?.member;
+    if (process === null || member === undefined) return;
+    this.#options.note(`${this.host} is restarted`);
+    await process.call(async () => {
+      await member.handover(HANDOVER_MS);
+      await member.stop();
+    });
+    process.die('stopped');
   }
 
   /** The machine with all that is in its memory. */
@@ -176,6 +198,7 @@ export class MemberSlot {
         show,
         durableOf,
         onVolume,
+        onRestored: ({ memberId, clusterId }) => this.#restored(memberId, clusterId),
         onFatal: (error) => this.#fatal(process, error),
       }).then(
         (running) => {
@@ -192,6 +215,16 @@ export class MemberSlot {
     });
   }
 
+  #restored(memberId: number, clusterId: string | null): void {
+    const before = this.#clusterId;
+    if (memberId === this.#memberId && before !== null && clusterId !== before) {
+      this.#options.note(`${this.host} goes on as cluster ${clusterId}`);
+      this.#options.show({ kind: 'recovered', member: memberId });
+      this.#options.onRecovered();
+    }
+    this.#clusterId = clusterId;
+  }
+
   /** An error of the disk is a reason to end; anything else the member must not find of itself. */
   #fatal(process: SimProcess, error: unknown): void {
     const failed = this.#disk.takeFailures();
@@ -206,12 +239,14 @@ export class MemberSlot {
     const { show, note, random, restartMs } = this.#options;
     note(`${this.host} ended: ${why}`);
     if (this.#running !== null) {
-      const closed = why === 'exit';
+      // It may have been admitted since it started.
+      this.#clusterId = this.#running.member.clusterId;
+      const closed = why === 'exit' || why === 'stopped';
       show({ kind: 'stopped', member: this.#running.member.self.id, why: closed ? 'closed' : 'crashed' });
-      if (closed) {
-        // It was told to set its volume aside, and has.
+      if (closed && this.leaving) {
         this.#lost();
         this.spoilt = false;
+        this.leaving = false;
       }
     }
     this.#running = null;
