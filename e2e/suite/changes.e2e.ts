@@ -76,20 +76,24 @@ describe('a cluster that is changed', () => {
     await demo.check(3);
   });
 
-  test('keeps the results of a benchmark whose Job went when its time was up', async () => {
-    const benchmark = {
-      apiVersion: 'synccluster.io/v1alpha1',
-      kind: 'SyncBenchmark',
-      metadata: { name: 'brief' },
-      spec: {
-        clusterRef: { name: 'demo' },
-        scenarios: ['Lock'],
-        operations: 100,
-        ttlSecondsAfterFinished: 1,
-      },
-    };
+  const benchmark = {
+    apiVersion: 'synccluster.io/v1alpha1',
+    kind: 'SyncBenchmark',
+    metadata: { name: 'brief' },
+    spec: {
+      clusterRef: { name: 'demo' },
+      scenarios: ['Lock'],
+      operations: 100,
+      ttlSecondsAfterFinished: 1,
+    },
+  };
+  const measure = async (): Promise<void> => {
     await space.kubectl(['create', '--filename', '-'], JSON.stringify(benchmark));
     await space.kubectl(['wait', '--for=condition=Complete', '--timeout=3m', BENCHMARK]);
+  };
+
+  test('keeps the results of a benchmark whose Job went when its time was up', async () => {
+    await measure();
     const ended = conditionOf(await space.get<ClusterObject>(BENCHMARK), 'Complete');
     expect(ended?.reason).toBe('Succeeded');
     await waitUntil('the end of the Job', async () => (await space.list('jobs')).length === 0, SETTLE);
@@ -97,6 +101,21 @@ describe('a cluster that is changed', () => {
       'summary.md',
     );
     expect(conditionOf(await space.get<ClusterObject>(BENCHMARK), 'Complete')?.reason).toBe('Succeeded');
+  });
+
+  test('is measured again by a benchmark that was deleted alone and takes what it owned over', async () => {
+    const kinds = 'serviceaccounts,roles,rolebindings';
+    const left = (): Promise<ListedObject[]> => space.list(kinds, 'app.kubernetes.io/instance=brief');
+    await space.kubectl(['delete', BENCHMARK, '--cascade=orphan', '--timeout=2m']);
+    // Where results are, nothing is measured again.
+    await space.kubectl(['delete', 'configmap/brief-results']);
+    const orphans = await left();
+    expect(orphans).toHaveLength(3);
+    expect(orphans.flatMap(({ metadata }) => metadata.ownerReferences ?? [])).toEqual([]);
+    await measure();
+    expect(conditionOf(await space.get<ClusterObject>(BENCHMARK), 'Complete')?.reason).toBe('Succeeded');
+    for (const { kind, metadata } of await left())
+      expect([kind, metadata.ownerReferences?.map((owner) => owner.kind)]).toEqual([kind, ['SyncBenchmark']]);
   });
 
   test('spends no budget of disruptions once it has one member, and has one again with three', async () => {

@@ -27,6 +27,7 @@ export function rightsOf(rules: readonly Rule[]): Right[] {
   return [...new Set(rights)].sort();
 }
 
+const OK = 200;
 const CREATED = 201;
 /**
  * Of these objects the operator's own make the deletion of their owner wait; a server that cares about it asks for
@@ -37,6 +38,18 @@ const WAITED_FOR: Readonly<Record<string, Right>> = {
   jobs: rightOf('update', 'syncbenchmarks/finalizers', 'synccluster.io'),
 };
 
+/**
+ * Never deleted, but adopted: a server that cares about owners asks for the right to delete what gets another one, and
+ * logs no request of its own for that either. Nor does the log tell what a patch has changed.
+ */
+const ADOPTED: ReadonlySet<string> = new Set([
+  'statefulsets',
+  'services',
+  'serviceaccounts',
+  'roles',
+  'rolebindings',
+]);
+
 /** What rights a request made use of; none when it was refused. */
 export function rightsUsed(request: AuditedRequest): Right[] {
   const { verb, objectRef, responseStatus } = request;
@@ -44,7 +57,11 @@ export function rightsUsed(request: AuditedRequest): Right[] {
   const { apiGroup = '', resource, subresource } = objectRef;
   const full = subresource === undefined ? resource : `${resource}/${subresource}`;
   const used = [rightOf(verb, full, apiGroup)];
-  if (responseStatus?.code !== CREATED) return used;
+  if (responseStatus?.code !== CREATED) {
+    if (verb === 'patch' && responseStatus?.code === OK && ADOPTED.has(full))
+      used.push(rightOf('delete', full, apiGroup));
+    return used;
+  }
   // An apply that creates needs both rights.
   if (verb === 'patch') used.push(rightOf('create', full, apiGroup));
   const owner = WAITED_FOR[full];

@@ -79,6 +79,23 @@ describe('what volumes hold', () => {
     await expectLeft();
   });
 
+  test('a SyncCluster deleted alone takes what it owned over when applied again, and no member notices', async () => {
+    const kinds = 'statefulsets,services,serviceaccounts,poddisruptionbudgets';
+    const before = await uids(`pods,${kinds}`, MEMBERS);
+    report('kubectl delete --cascade=orphan, and apply again');
+    await space.kubectl(['delete', DEMO, '--cascade=orphan', '--timeout=2m']);
+    const orphans = await space.list(kinds, MEMBERS);
+    expect(orphans.length).toBeGreaterThanOrEqual(5);
+    expect(orphans.flatMap(({ metadata }) => metadata.ownerReferences ?? [])).toEqual([]);
+    await applyCluster(access, samples.pathOf('cluster'), report);
+    await demo.check(3);
+    for (const { kind, metadata } of await space.list(kinds, MEMBERS))
+      expect([kind, metadata.ownerReferences?.map((owner) => owner.kind)]).toEqual([kind, ['SyncCluster']]);
+    expect(await uids(`pods,${kinds}`, MEMBERS)).toEqual(before);
+    await expectFoundedAs(clusterId);
+    await expectLeft();
+  });
+
   test('the identity deleted is restored from the volumes, and no member notices', async () => {
     const pods = await uids('pods', MEMBERS);
     const before = await identity();

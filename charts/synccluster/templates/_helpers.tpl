@@ -64,7 +64,10 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
-{{/* All that the operator does in a namespace that it serves. */}}
+{{/*
+All that the operator does in a namespace that it serves. What it patches it may delete, too: servers that check owner
+references ask for that when the owner changes, as after `kubectl delete --cascade=orphan` or a restore from a backup.
+*/}}
 {{- define "synccluster.rules" -}}
 - apiGroups: [synccluster.io]
   resources: [syncclusters, syncbenchmarks]
@@ -78,13 +81,13 @@ capabilities:
   verbs: [update]
 - apiGroups: [apps]
   resources: [statefulsets]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [apps]
   resources: [statefulsets/scale]
   verbs: [update]
 - apiGroups: [""]
   resources: [services, serviceaccounts]
-  verbs: [list, watch, create, patch]
+  verbs: [list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, list, watch, create, patch, delete]
@@ -104,7 +107,7 @@ capabilities:
 # For the one ConfigMap that a benchmark's Job may write. Without `bind` and `escalate`: no role gets more than the above.
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [roles, rolebindings]
-  verbs: [get, create, patch]
+  verbs: [get, create, patch, delete]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]

@@ -118,6 +118,19 @@ describe.skipIf(helm === null)('the chart, rendered', () => {
     expect(kinds(listed).filter((kind) => kind === 'Role')).toHaveLength(3);
   });
 
+  it('may delete whatever it changes the owner of', () => {
+    const role = template('--set', 'rbac.aggregate=false').split(/^kind: ClusterRole$/m)[1] ?? '';
+    const rules = [...role.matchAll(/resources: \[(.+)\]\n\s+verbs: \[(.+)\]/g)];
+    const granted = rules.flatMap(([, resources = '', verbs = '']) =>
+      resources.split(', ').map((resource) => ({ resource, verbs: verbs.split(', ') })),
+    );
+    const patched = granted.filter(({ resource, verbs }) => resource !== 'events' && verbs.includes('patch'));
+    expect(patched.map(({ resource }) => resource)).toEqual(
+      expect.arrayContaining(['statefulsets', 'services', 'serviceaccounts', 'roles', 'rolebindings']),
+    );
+    expect(patched.filter(({ verbs }) => !verbs.includes('delete'))).toEqual([]);
+  });
+
   it('tells the operator where clusters take their images from', () => {
     expect(template()).not.toContain('-image=');
     const mirrored = template(

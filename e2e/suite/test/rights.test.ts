@@ -36,7 +36,7 @@ test('rules are taken apart into single rights', () => {
 test('a request uses the right to what it did, and to create where an apply created', () => {
   const scale = { apiGroup: 'apps', resource: 'statefulsets', subresource: 'scale' };
   expect(rightsUsed(request('update', scale, 409))).toEqual(['update statefulsets/scale.apps']);
-  expect(rightsUsed(request('patch', { resource: 'services' }))).toEqual(['patch services']);
+  expect(rightsUsed(request('patch', { resource: 'configmaps' }))).toEqual(['patch configmaps']);
   expect(rightsUsed(request('patch', { resource: 'services' }, 201))).toEqual([
     'patch services',
     'create services',
@@ -45,6 +45,15 @@ test('a request uses the right to what it did, and to create where an apply crea
     'create jobs.batch',
     'update syncbenchmarks/finalizers.synccluster.io',
   ]);
+});
+
+test('a patch of what may be adopted uses the right to delete it, unless it was created or refused', () => {
+  expect(rightsUsed(request('patch', { resource: 'services' }))).toEqual([
+    'patch services',
+    'delete services',
+  ]);
+  expect(rightsUsed(request('patch', { resource: 'services' }, 409))).toEqual(['patch services']);
+  expect(rightsUsed(request('patch', { resource: 'services' }, 403, 'forbidden'))).toEqual([]);
 });
 
 test('a refused request used no right, but one in a namespace that ends did', () => {
