@@ -5,12 +5,19 @@ import { join } from 'node:path';
 const CHUNK = Buffer.alloc(64 * 1024, 0x5a);
 const FILLER = 'filler';
 
+const mounted = new Set<SmallVolume>();
+// Members end first, by the handler that was there before.
+process.on('exit', () => {
+  for (const volume of mounted) volume.unmount();
+});
+
 /** A file system of its own and of a few MiB for one member, which somebody else's file can fill to the last byte. */
 export class SmallVolume {
   readonly path: string;
 
   private constructor(path: string) {
     this.path = path;
+    mounted.add(this);
   }
 
   /** Null, with the reason in `refused`, where this process may not mount anything. */
@@ -47,6 +54,7 @@ export class SmallVolume {
   }
 
   unmount(): void {
+    mounted.delete(this);
     // Lazily: a member that was killed a moment ago may still be let go of by the kernel.
     spawnSync('umount', ['--lazy', this.path]);
   }
