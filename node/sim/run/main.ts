@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HELP, readArguments, type SimArguments } from './arguments.ts';
+import { addMarks, describeMarks, noMarks } from './marks.ts';
 import { Pool } from './pool.ts';
 import type { Report } from './worker.ts';
 
@@ -15,14 +16,16 @@ class Totals {
   #operations = 0;
   #blows = 0;
   #cpuMs = 0;
+  readonly marks = noMarks();
 
-  add({ events, simulatedMs, operations, blows, tookMs }: Report): void {
+  add({ events, simulatedMs, operations, blows, tookMs, marks }: Report): void {
     this.seeds += 1;
     this.#events += events;
     this.#simulatedMs += simulatedMs;
     this.#operations += operations;
     this.#blows += blows;
     this.#cpuMs += tookMs;
+    addMarks(this.marks, marks);
   }
 
   line(): string {
@@ -84,6 +87,7 @@ async function main(given: SimArguments): Promise<boolean> {
     clearInterval(progress);
     pool.close();
   }
+  console.log(describeMarks(totals.marks));
   console.log(`${failed === 0 ? 'passed' : `${failed} FAILED`}: ${totals.line()}`);
   return failed === 0;
 }

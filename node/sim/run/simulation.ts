@@ -18,6 +18,7 @@ import { SimOperator } from '../world/operator.ts';
 import { SimProcess } from '../world/process.ts';
 import { MemberSlot } from '../world/slot.ts';
 import { World } from '../world/world.ts';
+import { MarkCounter, type Marks } from './marks.ts';
 import { Nemesis } from './nemesis.ts';
 import { describePlan, type Plan } from './plan.ts';
 import { Transcript } from './transcript.ts';
@@ -48,6 +49,7 @@ export interface RunResult {
   readonly operations: number;
   readonly acknowledged: number;
   readonly blows: number;
+  readonly marks: Marks;
 }
 
 export interface RunOptions {
@@ -63,10 +65,15 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
   const checker = new ObservationChecker();
   const violations: Violation[] = [];
   let acknowledged = 0;
-  const note = (line: string): void => transcript.note(line);
+  const counter = new MarkCounter();
+  const note = (line: string): void => {
+    counter.note(line);
+    transcript.note(line);
+  };
   const show: Show = (shown) => {
     const observation = { ...shown, order: recorder.nextOrder(), worldMs: world.nowMs } as Observation;
     transcript.show(observation);
+    counter.show(observation);
     if (observation.kind === 'acknowledged') acknowledged += 1;
     const found = checker.observe(observation);
     if (found.length === 0) return;
@@ -227,6 +234,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
     operations: recorder.size,
     acknowledged,
     blows: nemesis.blowsStruck,
+    marks: counter.marks,
   };
 }
 

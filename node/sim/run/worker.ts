@@ -1,5 +1,6 @@
 import { describe } from '../checkers/index.ts';
 import { unplanted } from '../mutants/register.ts';
+import type { Marks } from './marks.ts';
 import { drawPlan, type FaultName } from './plan.ts';
 import { simulate } from './simulation.ts';
 
@@ -23,6 +24,7 @@ export interface Report {
   readonly operations: number;
   readonly acknowledged: number;
   readonly blows: number;
+  readonly marks: Marks;
   /** Of processor time. */
   readonly tookMs: number;
 }
@@ -37,7 +39,7 @@ process.on('disconnect', () => process.exit());
 async function run({ seed, faults, transcriptPath }: Task): Promise<Report> {
   const before = process.cpuUsage();
   const result = await simulate(drawPlan(seed, faults === null ? null : new Set(faults)), { transcriptPath });
-  const { violations, error, hash, events, simulatedMs, operations, acknowledged, blows } = result;
+  const { violations, error, hash, events, simulatedMs, operations, acknowledged, blows, marks } = result;
   const missing = unplanted();
   if (missing.length > 0) throw new Error(`the mutant was not planted: ${missing.join(', ')} was not loaded`);
   const used = process.cpuUsage(before);
@@ -58,6 +60,7 @@ async function run({ seed, faults, transcriptPath }: Task): Promise<Report> {
     operations,
     acknowledged,
     blows,
+    marks,
     tookMs: (used.user + used.system) / 1_000,
   };
 }

@@ -1,0 +1,90 @@
+import type { Observation } from '../history/observations.ts';
+
+/** How often what is worth trying came about: a nemesis that is too kind shows here. */
+export interface Marks {
+  elections: number;
+  crashes: number;
+  diskFailures: number;
+  snapshotsInstalled: number;
+  compactions: number;
+  overwrittenEntries: number;
+  volumesDamaged: number;
+  volumesLost: number;
+  configurationsSeen: number;
+  recoveries: number;
+}
+
+export function noMarks(): Marks {
+  return {
+    elections: 0,
+    crashes: 0,
+    diskFailures: 0,
+    snapshotsInstalled: 0,
+    compactions: 0,
+    overwrittenEntries: 0,
+    volumesDamaged: 0,
+    volumesLost: 0,
+    configurationsSeen: 0,
+    recoveries: 0,
+  };
+}
+
+export function addMarks(to: Marks, more: Marks): void {
+  for (const name of Object.keys(to) as (keyof Marks)[]) to[name] += more[name];
+}
+
+/** Counts what members show. */
+export class MarkCounter {
+  readonly marks = noMarks();
+  /** By member and group: where its log ends. */
+  readonly #ends = new Map<string, number>();
+
+  show(shown: Observation): void {
+    const { marks } = this;
+    switch (shown.kind) {
+      case 'role':
+        if (shown.role === 'leader') marks.elections += 1;
+        return;
+      case 'stopped':
+        if (shown.why === 'crashed') marks.crashes += 1;
+        return;
+      case 'installed':
+        marks.snapshotsInstalled += 1;
+        return;
+      case 'compacted':
+        marks.compactions += 1;
+        return;
+      case 'volumeLost':
+        marks.volumesLost += 1;
+        return;
+      case 'recovered':
+        marks.recoveries += 1;
+        return;
+      case 'configuration':
+        if (shown.index > 1) marks.configurationsSeen += 1;
+        return;
+      case 'restored':
+        this.#ends.set(`${shown.member} ${shown.group}`, shown.snapshotIndex + shown.entries.length);
+        return;
+      case 'appended': {
+        const first = shown.entries[0]?.index ?? 0;
+        const key = `${shown.member} ${shown.group}`;
+        marks.overwrittenEntries += Math.max(0, (this.#ends.get(key) ?? 0) - first + 1);
+        this.#ends.set(key, shown.entries.at(-1)?.index ?? 0);
+        return;
+      }
+      default:
+    }
+  }
+
+  note(line: string): void {
+    if (line.includes(', damaged: ')) this.marks.volumesDamaged += 1;
+    if (line.includes('ended: fatal: ')) this.marks.diskFailures += 1;
+  }
+}
+
+export function describeMarks(marks: Marks): string {
+  return Object.entries(marks)
+    .map(([name, count]) => `${count} ${name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)}`)
+    .join(', ');
+}
