@@ -67,6 +67,8 @@ export interface PodSpec {
   restartPolicy?: string;
   securityContext?: Record<string, unknown>;
   containers: Container[];
+  /** On pods alone, put there by others: conditions that have to be True before the pod is ready. */
+  readinessGates?: { conditionType: string }[];
   volumes?: Volume[];
   nodeSelector?: Record<string, string>;
   tolerations?: Toleration[];

@@ -147,15 +147,20 @@ function observePod(cluster: SyncCluster, pod: Pod): ObservedPod | null {
   const running = status.phase === 'Running';
   const isTrue = (type: string): boolean =>
     status.conditions?.find((condition) => condition.type === type)?.status === 'True';
+  const ready = running && isTrue('Ready');
+  const containersReady = running && isTrue('ContainersReady');
+  const gates = pod.spec.readinessGates ?? [];
   return {
     ordinal,
     name: pod.metadata.name,
     uid: pod.metadata.uid ?? '',
     ip: status.podIP === undefined || status.podIP === '' ? null : status.podIP,
     adminPort: adminPortOf(pod),
-    ready: running && isTrue('Ready'),
-    // A kubelet writes both at once; where a node is silent, the control plane takes the first away alone.
-    cutOff: running && !isTrue('Ready') && isTrue('ContainersReady'),
+    ready,
+    containersReady,
+    // A kubelet makes it ready when its containers and gates are; where a node is silent, the control plane takes that
+    // one condition away.
+    cutOff: !ready && containersReady && gates.every(({ conditionType }) => isTrue(conditionType)),
     terminating: pod.metadata.deletionTimestamp !== undefined,
     templateHash: pod.metadata.annotations?.[ANNOTATIONS.templateHash] ?? '',
     stuck: whyStuck(pod),

@@ -11,7 +11,9 @@ export interface ObservedPod {
   /** Of its admin listener, as the pod declares it. */
   readonly adminPort: number;
   readonly ready: boolean;
-  /** Its containers were ready when its node was last heard of; what has become of them, Kubernetes does not know. */
+  /** When its node was last heard of. */
+  readonly containersReady: boolean;
+  /** Its node is not heard of: what has become of containers that were ready, Kubernetes does not know. */
   readonly cutOff: boolean;
   readonly terminating: boolean;
   /** Of the template it was made from; empty when unknown. */

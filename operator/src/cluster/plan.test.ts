@@ -146,6 +146,7 @@ function observe(world: World): ObservedCluster {
         ip: '10.0.0.1',
         adminPort: 7403,
         ready: !row.unready && !row.stuck && !row.cutOff && row.as !== 'learner' && !gone(row),
+        containersReady: !row.unready && !row.stuck && !gone(row),
         cutOff: row.cutOff ?? false,
         terminating: row.terminating ?? false,
         templateHash: row.oldTemplate ? 'old' : hash,

@@ -410,19 +410,48 @@ it('looks at a cluster that is not available as often as at one under way, for n
 });
 
 describe('a node that falls silent', () => {
-  it('is told of before its pods are given up, though its member answers', async () => {
+  /** Pod 2 as the control plane leaves it: what only a kubelet writes stays as it was. */
+  async function silentNode(gate?: 'True' | 'False'): Promise<FakeWorld> {
     const world = new FakeWorld();
     world.createCluster({ members: 3 });
     await until(world, settled(world, 3));
     const key = { namespace: world.key.namespace, name: `${NAME}-2` };
     const pod = world.kube.peek(PODS, key)!;
-    // As the control plane leaves it: what only a kubelet writes stays as it was.
     const conditions = [
       { type: 'ContainersReady', status: 'True' },
       { type: 'Ready', status: 'False' },
     ];
-    world.kube.put({ ...pod, status: { ...pod.status, conditions } });
+    const conditionType = 'example.com/registered';
+    world.kube.put(
+      gate === undefined
+        ? { ...pod, status: { ...pod.status, conditions } }
+        : {
+            ...pod,
+            spec: { ...pod.spec, readinessGates: [{ conditionType }] },
+            status: { ...pod.status, conditions: [...conditions, { type: conditionType, status: gate }] },
+          },
+    );
     await pass(world);
+    return world;
+  }
+
+  it('is not blamed for a pod that waits for a readiness gate of others', async () => {
+    const world = await silentNode('False');
+    expect(world.condition('Degraded')?.status).toBe('False');
+    expect(world.cluster.status?.memberStatuses?.[2]).toMatchObject({
+      ready: 'False',
+      message: 'its pod is not ready',
+    });
+  });
+
+  it('is told of where all readiness gates are passed', async () => {
+    const world = await silentNode('True');
+    expect(world.condition('Degraded')?.status).toBe('True');
+    expect(world.cluster.status?.memberStatuses?.[2]?.message).toBe('its node is silent');
+  });
+
+  it('is told of before its pods are given up, though its member answers', async () => {
+    const world = await silentNode();
     expect(world.condition('Degraded')).toMatchObject({
       status: 'True',
       reason: 'MemberUnavailable',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CONFIG_MAPS } from '../api/kinds.ts';
+import { CONFIG_MAPS, PODS } from '../api/kinds.ts';
 import { KubeError } from '../runtime/kube.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { FakeWorld, NAME, syncCluster } from '../testing/fakeWorld.ts';
@@ -79,6 +79,7 @@ function observe({
       ip: '10.0.0.1',
       adminPort: 7403,
       ready: ready ?? false,
+      containersReady: ready ?? cutOff ?? false,
       cutOff: cutOff ?? false,
       terminating: terminating ?? false,
       templateHash: '',
@@ -596,4 +597,28 @@ it('a voter that comes back with the data of another cluster is taken in anew, u
   await until(world, () => world.volumeOf(2)?.memberId !== id && settled(world)());
   expect(world.roster.tombstones).toContain(id);
   expect(world.volumeOf(2)?.clusterId).toBe(world.clusterId);
+});
+
+it('a silent pod that waits for a readiness gate may run, and is not given up', async () => {
+  const world = await founded();
+  await lose(world, 'nodes');
+  for (const ordinal of [0, 2]) {
+    const pod = world.kube.peek(PODS, { namespace: 'test', name: `db-${ordinal}` })!;
+    const conditions = [
+      { type: 'Ready', status: 'False' },
+      { type: 'ContainersReady', status: 'True' },
+    ];
+    const readinessGates = [{ conditionType: 'example.com/registered' }];
+    world.kube.put({
+      ...pod,
+      spec: { ...pod.spec, readinessGates },
+      status: { ...pod.status, conditions },
+    });
+  }
+  annotate(world, 'db-1');
+  await rounds(world, 5);
+  expect(world.condition('Available')).toMatchObject({
+    reason: 'RecoveryBlocked',
+    message: expect.stringContaining('does not say that db-0, db-2 stopped'),
+  });
 });

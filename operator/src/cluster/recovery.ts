@@ -191,7 +191,9 @@ function mayVote(
 }
 /** It ran when its node was last heard of: cut off from the operator, and perhaps not from the others. */
 function mayRun({ pods }: ObservedCluster, ordinal: number): boolean {
-  return pods.some((pod) => pod.ordinal === ordinal && (pod.ready || pod.cutOff) && !pod.terminating);
+  return pods.some(
+    (pod) => pod.ordinal === ordinal && (pod.ready || pod.containersReady) && !pod.terminating,
+  );
 }
 
 function whyNotLost(observed: ObservedCluster): string {
