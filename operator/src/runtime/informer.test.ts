@@ -57,7 +57,7 @@ function setup() {
   const server = new Flaky();
   const clock = new VirtualClock();
   const seen: string[] = [];
-  const start = () =>
+  const start = (random = () => 0) =>
     new Informer<ConfigMap>({
       kube: server.port,
       resource: CONFIG_MAPS,
@@ -65,6 +65,7 @@ function setup() {
       clock,
       logger: silent,
       relistMs: 60_000,
+      random,
       onChange: (object, gone) => seen.push(`${gone ? '-' : '+'}${object.metadata.name}`),
     });
   return { server, clock, seen, start };
@@ -122,6 +123,35 @@ describe('the informer', () => {
     await settle();
     await clock.advance(200_000);
     expect(server.lists).toBe(4);
+    await informer.stop();
+  });
+
+  it('lists anew at a moment of its own, never later than it is told to', async () => {
+    const { server, clock, start } = setup();
+    const listedAt = async (chance: number) => {
+      const informer = start(() => chance);
+      await settle();
+      const before = server.lists;
+      const beganMs = clock.now();
+      while (server.lists === before) await clock.advance(clock.untilNextMs ?? Number.NaN);
+      await informer.stop();
+      return clock.now() - beganMs;
+    };
+    expect(await listedAt(0)).toBe(60_000);
+    expect(await listedAt(0.5)).toBe(50_000);
+    expect(await listedAt(0.999_999)).toBeGreaterThanOrEqual(40_000);
+  });
+
+  it('draws that moment anew for every list', async () => {
+    const { server, clock, start } = setup();
+    let chance = 0;
+    const informer = start(() => chance);
+    await settle();
+    chance = 0.5;
+    await clock.advance(60_000);
+    expect(server.lists).toBe(2);
+    await clock.advance(50_000);
+    expect(server.lists).toBe(3);
     await informer.stop();
   });
 

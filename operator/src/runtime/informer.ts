@@ -10,8 +10,10 @@ export interface InformerOptions<T extends KubeObject> {
   readonly logger: Logger;
   /** Something about this object is new, or nothing is and it is time to look again; null when it is gone. */
   readonly onChange: (object: T, gone: boolean) => void;
-  /** Every so often everything is listed anew: whatever a watch may have missed is found then. Default 600000. */
+  /** As often at least everything is listed anew: whatever a watch may have missed is found then. Default 600000. */
   readonly relistMs?: number;
+  /** From 0 up to 1. Default Math.random. */
+  readonly random?: () => number;
   /** Delays between attempts. Default 200 and 30000. */
   readonly backoffMinMs?: number;
   readonly backoffMaxMs?: number;
@@ -69,16 +71,16 @@ export class Informer<T extends KubeObject> {
     const { signal } = this.#abort;
     let failures = 0;
     let from: string | null = null;
-    let listedMs = Number.NEGATIVE_INFINITY;
+    let relistAtMs = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
       try {
-        if (from === null || clock.now() - listedMs >= this.#relistMs) {
+        if (from === null || clock.now() >= relistAtMs) {
           from = await this.#list();
-          listedMs = clock.now();
+          relistAtMs = clock.now() + this.#untilRelistMs();
           // Told to stop meanwhile: a watch begun now would hear of it no more.
           if (signal.aborted) return;
         }
-        const seen: string = await this.#watch(from, listedMs + this.#relistMs);
+        const seen: string = await this.#watch(from, relistAtMs);
         // One that brought news was a healthy one.
         failures = seen === from ? failures + 1 : 0;
         from = seen;
@@ -96,8 +98,10 @@ export class Informer<T extends KubeObject> {
     }
   }
 
-  get #relistMs(): number {
-    return this.#options.relistMs ?? 600_000;
+  /** Up to a third sooner, by chance: all mirrors of all kinds begin at one moment, and would list at one ever after. */
+  #untilRelistMs(): number {
+    const { relistMs = 600_000, random = Math.random } = this.#options;
+    return relistMs * (1 - random() / 3);
   }
 
   async #list(): Promise<string> {
