@@ -155,6 +155,17 @@ describe('the informer', () => {
     await informer.stop();
   });
 
+  it('does not take a quiet kind for a server that is away', async () => {
+    const { server, clock, start } = setup();
+    const informer = start();
+    await settle();
+    for (let relist = 1; relist <= 20; relist++) {
+      await clock.advance(60_000);
+      expect([server.lists, server.watches]).toEqual([1 + relist, 1 + relist]);
+    }
+    await informer.stop();
+  });
+
   it('backs off while the server is away, and comes back', async () => {
     const { server, clock, start } = setup();
     server.failList = new KubeError('Unavailable', 'down');

@@ -81,8 +81,8 @@ export class Informer<T extends KubeObject> {
           if (signal.aborted) return;
         }
         const seen: string = await this.#watch(from, relistAtMs);
-        // One that brought news was a healthy one.
-        failures = seen === from ? failures + 1 : 0;
+        // One that brought news was a healthy one, and so was one that lasted until the next list.
+        failures = seen === from && clock.now() < relistAtMs ? failures + 1 : 0;
         from = seen;
       } catch (error) {
         if (signal.aborted) return;
@@ -101,7 +101,7 @@ export class Informer<T extends KubeObject> {
   /** Up to a third sooner, by chance: all mirrors of all kinds begin at one moment, and would list at one ever after. */
   #untilRelistMs(): number {
     const { relistMs = 600_000, random = Math.random } = this.#options;
-    return relistMs * (1 - random() / 3);
+    return Math.floor(relistMs * (1 - random() / 3));
   }
 
   async #list(): Promise<string> {
