@@ -151,10 +151,12 @@ export class Nemesis {
   }
 
   #partition(): void {
-    const { random } = this.#options;
+    const { random, clients } = this.#options;
     const hosts = random.shuffled(this.#hosts());
     const cut = 1 + random.below(Math.max(1, hosts.length - 1));
     const [a, b] = [hosts.slice(0, cut), hosts.slice(cut)];
+    // Clients on either side: who leads on the wrong one goes on taking writes.
+    if (random.chance(0.5)) for (const { host } of clients) (random.chance(0.5) ? a : b).push(host);
     const ms = this.#lastingMs();
     this.#note(`${a.join(' ')} | ${b.join(' ')} for ${Math.round(ms)} ms`);
     this.#cut(
