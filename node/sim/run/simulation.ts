@@ -86,6 +86,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
   const slots: MemberSlot[] = [];
   // Those of lost volumes too: what was on them when it was counted was there.
   const logs = new Map<number, DurableLog>();
+  let cluster = `sim-${plan.seed}`;
   const recoveries: number[] = [];
   const durableOf = (memberId: number, group: number): number => logs.get(memberId)?.group(group).index ?? 0;
   for (let ordinal = 0; ordinal < plan.slots; ordinal++) {
@@ -102,14 +103,18 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
         show,
         durableOf,
         onVolume: (memberId, log) => logs.set(memberId, log),
-        onRecovered: () => recoveries.push(recorder.nextOrder()),
+        currentCluster: () => cluster,
+        onRecovered: (clusterId) => {
+          cluster = clusterId;
+          recoveries.push(recorder.nextOrder());
+        },
         note,
         restartMs: [20, 2_000],
       }),
     );
   }
   const operator = new SimOperator(
-    { world, slots, clusterId: `sim-${plan.seed}`, shards: plan.shards, note },
+    { world, slots, clusterId: cluster, shards: plan.shards, note },
     plan.members,
   );
   const clients = plan.clientClocks.map((clock, at) => {

@@ -40,6 +40,8 @@ export interface MemberSurroundings {
   readonly durableOf: (memberId: number, group: number) => number;
   /** The volume of this member, as soon as it is known which. */
   readonly onVolume: (memberId: number, log: DurableLog) => void;
+  /** The volume is of a cluster that was given up: what its member does concerns nobody, and it is not shown. */
+  readonly isForeign: (identity: Identity) => boolean;
   /** What the volume says of the member, once it was shown what else is on it. */
   readonly onRestored: (identity: Identity) => void;
   /** It found itself or its disk wrong. */
@@ -93,8 +95,11 @@ export async function runMember(surroundings: MemberSurroundings): Promise<Runni
   process.whenDead.add(() => {
     observer.silent = true;
   });
-  show({ kind: 'started', member: memberId, ordinal });
-  if (storage.recovered.damage === null) {
+  if (surroundings.isForeign(storage.identity)) {
+    observer.silent = true;
+    disk.log.detach();
+  } else show({ kind: 'started', member: memberId, ordinal });
+  if (storage.recovered.damage === null && !observer.silent) {
     observer.restored(storage.recovered.groups);
     surroundings.onRestored(storage.identity);
   }

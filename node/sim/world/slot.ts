@@ -1,4 +1,5 @@
 import { isInvariant } from '../../src/errors.ts';
+import type { Identity } from '../../src/storage/storage.ts';
 import type { DiskPlan } from './disk.ts';
 import { SimDisk } from './disk.ts';
 import {
@@ -30,8 +31,10 @@ export interface SlotOptions {
   readonly show: Show;
   readonly durableOf: MemberSurroundings['durableOf'];
   readonly onVolume: MemberSurroundings['onVolume'];
+  /** Id of the cluster that counts. */
+  readonly currentCluster: () => string;
   /** A forced recovery: from here on the member goes on as a cluster of its own. */
-  readonly onRecovered: () => void;
+  readonly onRecovered: (clusterId: string) => void;
   readonly note: (line: string) => void;
   /** Until a member that ended is started again. */
   readonly restartMs: readonly [from: number, to: number];
@@ -198,6 +201,7 @@ export class MemberSlot {
         show,
         durableOf,
         onVolume,
+        isForeign: (identity) => this.#isForeign(identity),
         onRestored: ({ memberId, clusterId }) => this.#restored(memberId, clusterId),
         onFatal: (error) => this.#fatal(process, error),
       }).then(
@@ -215,12 +219,20 @@ export class MemberSlot {
     });
   }
 
+  #isForeign({ memberId, clusterId }: Identity): boolean {
+    const current = this.#options.currentCluster();
+    // A rotten identity may name another cluster as well.
+    const survives = !this.spoilt && memberId === this.#memberId && this.#clusterId === current;
+    return clusterId !== null && clusterId !== current && !survives;
+  }
+
   #restored(memberId: number, clusterId: string | null): void {
     const before = this.#clusterId;
-    if (memberId === this.#memberId && before !== null && clusterId !== before) {
+    const survives = !this.spoilt && memberId === this.#memberId && before !== null;
+    if (survives && clusterId !== null && clusterId !== before) {
       this.#options.note(`${this.host} goes on as cluster ${clusterId}`);
       this.#options.show({ kind: 'recovered', member: memberId });
-      this.#options.onRecovered();
+      this.#options.onRecovered(clusterId);
     }
     this.#clusterId = clusterId;
   }
