@@ -22,15 +22,15 @@
 
 {{- define "synccluster.selector" -}}
 app.kubernetes.io/name: synccluster-operator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* Never part-of synccluster: that label tells the operator what it owns. */}}
 {{- define "synccluster.ownLabels" -}}
 {{ include "synccluster.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
 {{- end }}
 {{- define "synccluster.labels" -}}
 {{- toYaml (merge (include "synccluster.ownLabels" . | fromYaml) .Values.commonLabels) }}

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const CHART = join(ROOT, 'charts/synccluster');
@@ -88,9 +89,27 @@ function findHelm(): string | null {
 }
 
 function template(...args: string[]): string {
-  return execFileSync(helm ?? '', ['template', 'synccluster', CHART, '--namespace', 'system', ...args], {
+  return templateAs('synccluster', 'system', ...args);
+}
+function templateAs(release: string, namespace: string, ...args: string[]): string {
+  return execFileSync(helm ?? '', ['template', release, CHART, '--namespace', namespace, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   }).toString();
+}
+const NAMED = /^(name|namespace|instance|.*\/instance|serviceAccountName|priorityClassName)$/;
+/** What should be text, by its key or as an item of a list, and is a number or the like to Kubernetes. */
+function notText(value: unknown, key: string): string[] {
+  if (Array.isArray(value)) return value.flatMap((item) => notText(item, key));
+  if (typeof value === 'object' && value !== null)
+    return Object.entries(value).flatMap(([inner, each]) => notText(each, inner));
+  const isNamed = NAMED.test(key) || ['args', 'resourceNames', 'matchNames', 'values'].includes(key);
+  return isNamed && typeof value !== 'string' ? [`${key}: ${String(value)}`] : [];
+}
+function notTextIn(rendered: string): string[] {
+  return parseAllDocuments(rendered, { version: '1.1' }).flatMap((document) => {
+    expect(document.errors).toEqual([]);
+    return notText(document.toJS(), '');
+  });
 }
 const kinds = (rendered: string) => [...rendered.matchAll(/^kind: (\w+)$/gm)].map(([, kind]) => kind);
 
@@ -153,6 +172,69 @@ describe.skipIf(helm === null)('the chart, rendered', () => {
   });
 
   it.each([
+    ['123', '456'],
+    ['true', 'null'],
+    ['1e3', '0x1f'],
+  ])('takes release %s in namespace %s for text', (release, namespace) => {
+    const on = 'networkPolicy.enabled=true,podMonitor.enabled=true,dashboard.enabled=true,crds.install=false';
+    const odd =
+      'serviceAccount.name=1e3,dashboard.namespace=12,priorityClassName=7,image.pullSecrets[0].name=5';
+    const args = ['--set', on, '--set-string', odd];
+    expect(notTextIn(templateAs(release, namespace, ...args))).toEqual([]);
+    expect(
+      notTextIn(templateAs(release, namespace, ...args, '--set-string', 'namespaces={12,true}')),
+    ).toEqual([]);
+  });
+
+  // Helm takes what is null out of the values before it looks at the schema.
+  it.each([
+    'namespaces',
+    'image',
+    'image.repository',
+    'image.pullPolicy',
+    'clusterImages',
+    'crds',
+    'rbac.create',
+    'serviceAccount',
+    'serviceAccount.annotations',
+    'replicas',
+    'workers',
+    'logLevel',
+    'leaderElection.leaseDurationSeconds',
+    'networkPolicy.apiServerPorts',
+    'podMonitor.interval',
+    'podMonitor.labels',
+    'dashboard.labels',
+    'commonLabels',
+    'podAnnotations',
+    'test.timeoutSeconds',
+  ])('refuses null for %s', (path) => {
+    const on = 'networkPolicy.enabled=true,podMonitor.enabled=true,dashboard.enabled=true';
+    expect(() => template('--set', on, '--set', `${path}=null`)).toThrow(/specifications of the schema/);
+  });
+
+  it('refuses to let nobody in particular read metrics', () => {
+    expect(() => template('--set-json', 'networkPolicy.metricsFrom=[{}]')).toThrow(
+      /specifications of the schema/,
+    );
+  });
+
+  it('takes null for nothing wanted where that is possible', () => {
+    const optional = [
+      ...['image.tag', 'image.digest', 'image.pullSecrets', 'clusterImages.node', 'clusterImages.bench'],
+      ...['serviceAccount.name', 'networkPolicy.metricsFrom', 'dashboard.namespace', 'extraEnv'],
+      ...['priorityClassName', 'nodeSelector', 'tolerations', 'affinity', 'resources.limits'],
+    ];
+    const on = 'networkPolicy.enabled=true,dashboard.enabled=true,crds.install=false';
+    const rendered = template('--set', on, '--set', optional.map((path) => `${path}=null`).join());
+    expect(rendered).toBe(template('--set', on, '--set', 'resources.limits=null'));
+    expect(rendered).not.toContain('null');
+  });
+
+  it.each([
+    'priorityClassName=a: b',
+    'image.pullSecrets[0].name=a: b',
+    'serviceAccount.name=a: b',
     'replicas=nonsense',
     'replicas=0',
     'replica=2',
