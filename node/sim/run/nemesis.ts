@@ -9,7 +9,7 @@ import type { World } from '../world/world.ts';
 import { type FaultName, type Plan, WILD_ORDINAL } from './plan.ts';
 
 /** What the nemesis can do to a client of the workload. */
-export interface ClientVictim {
+interface ClientVictim {
   readonly host: string;
   readonly process: SimProcess;
 }

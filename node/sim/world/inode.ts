@@ -1,5 +1,5 @@
 /** A crash leaves any of an unsynced write's sectors behind, in no order. */
-export const SECTOR_BYTES = 512;
+const SECTOR_BYTES = 512;
 
 interface Range {
   readonly from: number;

@@ -19,13 +19,13 @@ export interface StreamSocket {
   destroySoon(): void;
 }
 
-export interface StreamListener {
+interface StreamListener {
   readonly port: number;
   /** Takes no more streams; resolves when those it took are gone. */
   close(): Promise<void>;
 }
 
-export interface ListenOptions {
+interface ListenOptions {
   readonly host: string;
   /** 0: any. */
   readonly port: number;
