@@ -62,6 +62,20 @@ describe('the chart', () => {
     expect(text('operator/src/desired/images.ts')).toContain(`RELEASE = '${version}'`);
   });
 
+  it('tells people the short names under which they see their objects listed', () => {
+    const short = readdirSync(join(ROOT, 'crds')).map(
+      (name) => text(`crds/${name}`).match(/shortNames:\n\s+- (\w+)/)?.[1],
+    );
+    const together = `kubectl get ${short.sort().reverse().join()}`;
+    for (const place of ['README.md', 'templates/NOTES.txt'])
+      expect(text(`charts/synccluster/${place}`)).toContain(together);
+  });
+
+  it('says which version of Kubernetes it was tested with', () => {
+    const tested = text('e2e/rig/parts.ts').match(/KUBERNETES_VERSION = 'v(\d+\.\d+)/)?.[1];
+    expect(text('charts/synccluster/README.md')).toContain(`Tested with Kubernetes ${tested}`);
+  });
+
   it('names no Secret in any rule', () => {
     const templates = ['_helpers.tpl', 'rbac.yaml', 'aggregated-roles.yaml'].map((name) =>
       text(`charts/synccluster/templates/${name}`),
