@@ -52,6 +52,7 @@ export async function observeCluster(
       .filter((claim) => claimOrdinal(cluster, claim) !== null)
       .map((claim) => [claim.metadata.name, claim]),
   );
+  if (identityMap !== null) owned.set(ownedKey(identityMap.kind, identityMap.metadata.name), identityMap);
   if (identityMap === null) {
     const names = Array.from({ length: MOST_MEMBERS }, (_, ordinal) => clusterNames.claim(name, ordinal));
     const found = await Promise.all(names.map((claim) => live.get(CLAIMS, key(claim))));

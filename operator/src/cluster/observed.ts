@@ -59,7 +59,7 @@ export interface ObservedCluster {
   readonly pods: readonly ObservedPod[];
   readonly claims: readonly ObservedClaim[];
   readonly members: readonly ObservedMember[];
-  /** Live objects of the desired ones, by `kind/name`. */
+  /** Live objects of the desired ones and the identity, by `kind/name`. */
   readonly owned: ReadonlyMap<string, KubeObject>;
   /** Live claims, by name. */
   readonly liveClaims: ReadonlyMap<string, PersistentVolumeClaim>;

@@ -13,10 +13,11 @@ import {
   buildClientService,
   buildConfig,
   buildDisruptionBudget,
+  buildIdentity,
   buildPeerService,
   buildServiceAccount,
 } from '../desired/clusterObjects.ts';
-import { isApplied, stamped } from '../desired/covers.ts';
+import { covers, isApplied, stamped } from '../desired/covers.ts';
 import { RELEASED_IMAGES } from '../desired/images.ts';
 import { clusterNames } from '../desired/names.ts';
 import { buildStatefulSet } from '../desired/statefulSet.ts';
@@ -100,6 +101,7 @@ function planOwned(observed: ObservedCluster, template: PodTemplate): Action[] {
   want(CONFIG_MAPS, buildConfig(cluster));
   want(SERVICES, buildPeerService(cluster));
   want(SERVICES, buildClientService(cluster));
+  actions.push(...planIdentityOwner(observed));
   actions.push(...planStatefulSet(observed, template));
   const budget = buildDisruptionBudget(cluster);
   if (budget !== null) {
@@ -125,6 +127,21 @@ function planOwned(observed: ObservedCluster, template: PodTemplate): Action[] {
       actions.push({ type: 'apply', resource: CLAIMS, object: desired, mayFail: true });
   }
   return actions;
+}
+
+/**
+ * The record as it is, under this cluster as its owner: left alone, it would outlive the cluster and its volumes, and
+ * tell the next one of that name that data was lost. Conditional on what was read, for it must not come back.
+ */
+function planIdentityOwner({ cluster, identity, owned }: ObservedCluster): Action[] {
+  const live = owned.get(ownedKey(CONFIG_MAPS.kind, clusterNames.identity(cluster.metadata.name)));
+  const resourceVersion = live?.metadata.resourceVersion;
+  if (identity === null || live === undefined || resourceVersion === undefined) return [];
+  const record = buildIdentity(cluster, identity.clusterId, identity.founder, identity.recovery);
+  const { ownerReferences } = record.metadata;
+  if (covers(live.metadata.ownerReferences, ownerReferences)) return [];
+  const object = { ...record, metadata: { ...record.metadata, resourceVersion } };
+  return [{ type: 'apply', resource: CONFIG_MAPS, object, mayFail: true }];
 }
 
 /** Conditional on what was read: a paused operator must not bring an older template back. */

@@ -464,3 +464,38 @@ describe('a node that falls silent', () => {
     });
   });
 });
+
+describe('a SyncCluster applied again, whose objects were left without an owner', () => {
+  async function orphaned(): Promise<FakeWorld> {
+    const world = new FakeWorld();
+    world.createCluster({ members: 3 });
+    await until(world, settled(world, 3));
+    for (const map of world.kube.all(CONFIG_MAPS)) {
+      const { ownerReferences: _, ...metadata } = map.metadata;
+      world.kube.put({ ...map, metadata });
+    }
+    return world;
+  }
+  const identityOf = (world: FakeWorld) =>
+    world.kube.peek(CONFIG_MAPS, { namespace: world.key.namespace, name: `${NAME}-identity` });
+
+  it('owns its identity again, so that it goes when the cluster goes', async () => {
+    const world = await orphaned();
+    const before = identityOf(world);
+    await until(world, settled(world, 3));
+    expect(identityOf(world)?.metadata.ownerReferences).toMatchObject([{ kind: 'SyncCluster', name: NAME }]);
+    expect(identityOf(world)?.metadata.uid).toBe(before?.metadata.uid);
+    expect(identityOf(world)?.data).toEqual(before?.data);
+    expect(world.foundings).toBe(1);
+  });
+
+  it('does not bring an identity back that was deleted meanwhile', async () => {
+    const world = await orphaned();
+    world.kube.onWrite = () => {
+      world.kube.onWrite = () => {};
+      world.kube.remove(CONFIG_MAPS, { namespace: world.key.namespace, name: `${NAME}-identity` });
+    };
+    await pass(world);
+    expect(identityOf(world)).toBeNull();
+  });
+});
