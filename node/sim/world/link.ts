@@ -21,6 +21,7 @@ export class Link {
   #blocked = false;
   /** On top of the usual delay. */
   clogMs = 0;
+  /** In order. What comes while anything waits goes behind it: a stream is never torn apart. */
   #waiting: (() => void)[] = [];
 
   constructor(world: World, random: Random, plan: LinkPlan) {
@@ -40,20 +41,15 @@ export class Link {
   unblock(): void {
     if (!this.#blocked) return;
     this.#blocked = false;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    // The systems at both ends send again when their timers say so; order within a stream stays.
-    const delayMs = this.#random.between(1, 1_000);
-    this.#world.after(delayMs, () => {
-      for (const arrive of waiting) {
-        if (this.#blocked) this.#waiting.push(arrive);
-        else arrive();
-      }
+    if (this.#waiting.length === 0) return;
+    // The systems at both ends send again when their timers say so.
+    this.#world.after(this.#random.between(1, 1_000), () => {
+      if (this.#blocked) return;
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const arrive of waiting) arrive();
     });
-    // What is sent from now on must not overtake it.
-    this.#notBeforeMs = this.#world.nowMs + delayMs;
   }
-  #notBeforeMs = 0;
 
   delayMs(): number {
     const { minMs, maxMs, retransmitChance } = this.#plan;
@@ -63,9 +59,9 @@ export class Link {
 
   /** Brings something over, behind what arrives at `notBeforeMs`; returns when it arrives if nothing comes between. */
   carry(notBeforeMs: number, arrive: () => void): number {
-    const at = Math.max(notBeforeMs, this.#notBeforeMs, this.#world.nowMs + this.delayMs());
+    const at = Math.max(notBeforeMs, this.#world.nowMs + this.delayMs());
     this.#world.at(at, () => {
-      if (this.#blocked) this.#waiting.push(arrive);
+      if (this.#blocked || this.#waiting.length > 0) this.#waiting.push(arrive);
       else arrive();
     });
     return at;

@@ -42,6 +42,26 @@ describe('simulated streams', () => {
     }
   });
 
+  it('bring everything in order through links that are slow, cut and mended time and again', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const { world, network, dial, heard } = await setUp(seed);
+      const link = network.link('a', 'b');
+      const socket = dial();
+      await pass(world, 1_000);
+      for (let i = 0; i < 200; i++) {
+        socket.write(Buffer.from(`${i},`));
+        const chance = world.random.unit();
+        if (chance < 0.1) link.block();
+        else if (chance < 0.3) link.unblock();
+        else if (chance < 0.4) link.clogMs = world.random.between(0, 300);
+        await pass(world, world.random.between(0, 100));
+      }
+      network.heal();
+      await pass(world, 60_000);
+      expect(heard.join('')).toBe(Array.from({ length: 200 }, (_, i) => `${i},`).join(''));
+    }
+  });
+
   it('wait through a partition, and arrive when it is healed', async () => {
     const { world, network, dial, heard } = await setUp();
     const socket = dial();
