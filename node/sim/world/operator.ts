@@ -44,6 +44,7 @@ export class SimOperator {
   #stopped = false;
   /** As of the last pass: every wanted member is a ready voter of every group, and nobody else is in any. */
   #settled = false;
+  #unsettledBy: string | null = 'not founded';
 
   constructor(options: OperatorOptions, members: number) {
     this.#options = options;
@@ -124,7 +125,7 @@ export class SimOperator {
     const leaders = leadersOf(seen, shards + 1);
     const keeper = leaders[0];
     if (keeper === undefined || leaders.length < shards + 1) {
-      this.#settled = false;
+      this.#judge(`group ${leaders.length} has no leader`);
       return;
     }
     const { roster } = keeper.status;
@@ -165,19 +166,34 @@ export class SimOperator {
       await this.#call(keeper.slot, (s) => s.changeRoster(roster.version, changes));
       return;
     }
+    this.#judge(this.#whyUnsettled(seen, current.length, groups));
+  }
+
+  /** Null: every wanted member is a ready voter of every group, and nobody else is in any. */
+  #whyUnsettled(seen: readonly Seen[], current: number, groups: readonly GroupStatus[]): string | null {
     const wanted = seen.filter(({ slot }) => slot.ordinal < this.#members);
-    this.#settled =
-      wanted.length === this.#members &&
-      wanted.every(({ status }) => status?.ready === true) &&
-      current.length === this.#members &&
-      groups.every(
-        ({ configuration: { voters, learners }, configurationCommitted, progress, commit }) =>
-          configurationCommitted &&
-          learners.length === 0 &&
-          voters.length === this.#members &&
-          voters.every(({ id }) => wanted.some(({ identity }) => identity.memberId === id)) &&
-          progress.every(({ match, active }) => active && match + CAUGHT_UP_ENTRIES >= commit),
-      );
+    if (wanted.length < this.#members) return `${wanted.length} of ${this.#members} members answer`;
+    const unready = wanted.find(({ status }) => status?.ready !== true);
+    if (unready !== undefined) return `${unready.slot.host} is not ready: ${unready.status?.notReadyReason}`;
+    if (current !== this.#members) return `the roster has ${current} members`;
+    const ids = wanted.map(({ identity }) => identity.memberId);
+    for (const { group, configuration, configurationCommitted, progress, commit } of groups) {
+      const { voters, learners } = configuration;
+      const strange = voters.some(({ id }) => !ids.includes(id));
+      if (!configurationCommitted || learners.length > 0 || voters.length !== this.#members || strange) {
+        return `the configuration of group ${group} is not as wanted`;
+      }
+      const behind = progress.find(({ match, active }) => !active || match + CAUGHT_UP_ENTRIES < commit);
+      if (behind !== undefined) return `member ${behind.id} is behind in group ${group}`;
+    }
+    return null;
+  }
+
+  #judge(reason: string | null): void {
+    this.#settled = reason === null;
+    if (reason === this.#unsettledBy) return;
+    this.#unsettledBy = reason;
+    this.#options.note(reason === null ? 'settled' : `unsettled: ${reason}`);
   }
 
   /** At most one kind of change at a time; none while somebody who was removed is still in a group. */
@@ -197,7 +213,9 @@ export class SimOperator {
     });
     const isLost = (entry: { memberId: number; ordinal: number }): boolean => {
       const identity = seen.find(({ slot }) => slot.ordinal === entry.ordinal)?.identity;
-      return identity !== undefined && (identity.memberId !== entry.memberId || identity.damaged !== null);
+      if (identity === undefined) return false;
+      const foreign = identity.clusterId !== null && identity.clusterId !== this.#clusterId;
+      return identity.memberId !== entry.memberId || identity.damaged !== null || foreign;
     };
     const stray = current.filter(
       (entry) =>

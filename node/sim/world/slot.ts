@@ -119,17 +119,17 @@ export class MemberSlot {
 
   /** The machine with all that is in its memory. */
   powerFailure(downMs: number): void {
-    const { network, world, note } = this.#options;
+    const { network, note } = this.#options;
     note(`${this.host} loses power for ${Math.round(downMs)} ms`);
     network.host(this.host).dark = true;
-    this.#downUntilMs = world.nowMs + downMs;
+    this.stayDown(downMs);
     this.process?.die('power failure', true);
     this.#disk.powerFailure();
     this.#startAfter(downMs);
   }
 
   stayDown(ms: number): void {
-    this.#downUntilMs = this.#options.world.nowMs + ms;
+    this.#downUntilMs = Math.max(this.#downUntilMs, this.#options.world.nowMs + ms);
   }
 
   comeBack(): void {
@@ -165,6 +165,7 @@ export class MemberSlot {
   #startAfter(delayMs: number): void {
     const { world } = this.#options;
     const at = Math.max(world.nowMs + delayMs, this.#downUntilMs);
+    if (at === Number.POSITIVE_INFINITY) return;
     this.#restartAtMs = at;
     world.at(at, () => {
       if (this.#restartAtMs !== at || this.process !== null || !this.#wanted) return;
@@ -211,6 +212,8 @@ export class MemberSlot {
           if (damage !== null && !this.spoilt) world.fail(new Error(`${this.host} is damaged: ${damage}`));
           this.#running = running;
           if (damage !== null) return;
+          // All of it was read, and nothing of what was spoilt was needed.
+          if (!this.leaving && this.#disk.failNext.read === 0) this.spoilt = false;
           if (this.#memberId !== self.id) this.#lost();
           this.#memberId = self.id;
         },

@@ -1,0 +1,67 @@
+import type { GroupId } from '@synccluster/client/protocol';
+import type { Arena, Blow } from './arena.ts';
+import type { FaultName } from './plan.ts';
+
+/** What people and operators do to a cluster. */
+export function clusterBlows(arena: Arena): Partial<Record<FaultName, Blow>> {
+  return {
+    transfer: () => transfer(arena),
+    handover: () => handover(arena),
+    restart: () => arena.victim().restart(),
+    forcedRecovery: () => forceRecovery(arena),
+    scale: () => scale(arena),
+  };
+}
+
+async function transfer(arena: Arena): Promise<void> {
+  const { random, slots } = arena;
+  const slot = arena.victim();
+  const { running, process } = slot;
+  if (running === null || process === null) return;
+  const groups = [...running.member.groups.values()].filter((group) => group.isLeader);
+  const targets = slots.filter((other) => other.wanted && other !== slot && other.memberId !== 0);
+  if (groups.length === 0 || targets.length === 0) return;
+  const group: GroupId = random.pick(groups).id;
+  const to = random.pick(targets);
+  arena.note(`group ${group} is to go from ${slot.host} to ${to.host}`);
+  await process.call(() => running.service.transfer(group, to.memberId));
+}
+
+async function handover(arena: Arena): Promise<void> {
+  const { host, running, process } = arena.victim();
+  if (running === null || process === null) return;
+  arena.note(`${host} is to give everything away`);
+  await process.call(() => running.service.handover());
+}
+
+/** Of the lost cluster, fewer volumes than a quorum ever come back: as people must see to. */
+async function forceRecovery(arena: Arena): Promise<void> {
+  const { random, heldBack, slots } = arena;
+  const { operator, world } = arena.options;
+  const survivor = arena.victim();
+  if (!arena.stake(survivor)) return;
+  survivor.spoilt = false;
+  const others = random.shuffled(slots.filter((slot) => slot.wanted && slot !== survivor));
+  const returning = random.below(Math.floor(operator.members / 2) + 1);
+  arena.note(`only ${survivor.host} is left; ${returning} others will come back with what they had`);
+  for (const [at, slot] of others.entries()) {
+    heldBack.add(slot);
+    slot.powerFailure(Number.POSITIVE_INFINITY);
+    if (at >= returning) slot.loseVolume();
+  }
+  operator.recoverFrom(survivor);
+  while (operator.recovering) await world.sleep(100);
+  for (const slot of others) {
+    await world.sleep(random.between(0, 2_000));
+    heldBack.delete(slot);
+    slot.comeBack();
+  }
+}
+
+function scale(arena: Arena): void {
+  const { operator, plan } = arena.options;
+  if (!operator.settled || arena.volumeAtStake) return;
+  // The clock of the only member is the cluster's: with a wrong one, nothing is promised.
+  const sizes = plan.faults.has('wildClock') ? [3, 5] : [1, 3, 5];
+  operator.scale(arena.random.pick(sizes.filter((members) => members !== operator.members)));
+}

@@ -1,0 +1,62 @@
+import { misdirect, rot } from '../world/spoil.ts';
+import type { Arena, Blow } from './arena.ts';
+import type { FaultName } from './plan.ts';
+
+export function diskBlows(arena: Arena): Partial<Record<FaultName, Blow>> {
+  return {
+    slowDisk: () => slow(arena),
+    diskError: () => error(arena),
+    fullDisk: () => fill(arena),
+    bitRot: () => spoil(arena, rot),
+    misdirectedWrite: () => spoil(arena, misdirect),
+    lostVolume: () => lose(arena),
+  };
+}
+
+function slow(arena: Arena): void {
+  const { host, disk } = arena.victim();
+  disk.slowness = arena.random.logBetween(10, 500);
+  const ms = arena.lastingMs();
+  arena.note(`the disk of ${host} is slow for ${Math.round(ms)} ms`);
+  arena.later(ms, () => {
+    disk.slowness = 1;
+  });
+}
+
+function error(arena: Arena): void {
+  const slot = arena.victim();
+  const kind = arena.random.pick(['sync', 'sync', 'write', 'read'] as const);
+  // What cannot be read counts as lost, and one volume at a time may be.
+  if (kind === 'read' && !arena.stake(slot)) return;
+  arena.note(`a ${kind} of ${slot.host} is to fail`);
+  slot.disk.failNext[kind] += 1;
+}
+
+function fill(arena: Arena): void {
+  const { host, disk } = arena.victim();
+  const takes = Math.max(0, disk.freeBytes - Math.floor(arena.random.logBetween(1, 4_000_000)));
+  const ms = arena.lastingMs();
+  arena.note(`others fill the volume of ${host} for ${Math.round(ms)} ms`);
+  disk.foreignBytes += takes;
+  arena.later(ms, () => {
+    disk.foreignBytes = Math.max(0, disk.foreignBytes - takes);
+  });
+}
+
+function spoil(arena: Arena, how: typeof rot): void {
+  const slot = arena.victim();
+  if (!arena.stake(slot)) return;
+  const what = how(slot.disk, arena.random);
+  if (what === null) {
+    slot.spoilt = false;
+    return;
+  }
+  arena.note(`${slot.host}: ${what} is spoilt`);
+  // Found out when it is read: mostly soon.
+  if (arena.random.chance(0.8)) slot.kill('killed');
+}
+
+function lose(arena: Arena): void {
+  const slot = arena.victim();
+  if (arena.stake(slot)) slot.loseVolume();
+}
