@@ -19,6 +19,11 @@ export const machineMutants: readonly Mutant[] = [
         find: "invariant(claim.token === 0 && lock.admits(claim.mode), 'a lock is granted once, to compatible holders');",
         replace: "invariant(claim.token === 0, 'a lock is granted once');",
       },
+      {
+        file: `${MACHINES}/locks.ts`,
+        find: "        invariant(lock.admits(claim.mode), 'holders of a lock are compatible');\n",
+        replace: '',
+      },
     ],
     checkers: [],
     maxSeeds: 20,
