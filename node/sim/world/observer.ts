@@ -223,6 +223,8 @@ export class MemberObserver {
       this.#show({ kind: 'committed', member: this.#id, group: group.id, index: commit, term });
     }
     if (status.configurationIndex === watched.configurationIndex) return;
+    // In force from its appending on, and shown once its entry is.
+    if (!(same || status.role === 'leader') || status.configurationIndex > logged.index) return;
     watched.configurationIndex = status.configurationIndex;
     const { voters, learners } = status.configuration;
     this.#show({
