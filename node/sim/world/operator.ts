@@ -148,7 +148,6 @@ export class SimOperator {
       if (slot.ordinal >= this.#members) continue;
       note(`${slot.host} is to set the volume of member ${identity.memberId} aside`);
       slot.spoilt = true;
-      slot.leaving = true;
       await this.#call(slot, (s) => s.reset(identity.memberId));
     }
     // One that is out of everything is not started again; its volume stays.

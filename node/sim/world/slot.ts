@@ -58,8 +58,6 @@ export class MemberSlot {
   #downUntilMs = 0;
   /** Something on the volume was spoilt: that the member finds it damaged is right. */
   spoilt = false;
-  /** It was told to set its volume aside: when it ends by itself it has. */
-  leaving = false;
   /** As the last process had it. */
   #clusterId: string | null = null;
 
@@ -213,7 +211,7 @@ export class MemberSlot {
           this.#running = running;
           if (damage !== null) return;
           // All of it was read, and nothing of what was spoilt was needed.
-          if (!this.leaving && this.#disk.failNext.read === 0) this.spoilt = false;
+          if (this.#disk.failNext.read === 0) this.spoilt = false;
           if (this.#memberId !== self.id) this.#lost();
           this.#memberId = self.id;
         },
@@ -258,11 +256,6 @@ export class MemberSlot {
       this.#clusterId = this.#running.member.clusterId;
       const closed = why === 'exit' || why === 'stopped';
       show({ kind: 'stopped', member: this.#running.member.self.id, why: closed ? 'closed' : 'crashed' });
-      if (closed && this.leaving) {
-        this.#lost();
-        this.spoilt = false;
-        this.leaving = false;
-      }
     }
     this.#running = null;
     if (this.#process === process) this.#process = null;
