@@ -1,11 +1,17 @@
-import type { GroupId, Ordinal } from '@synccluster/client/protocol';
-import type { IdentityView, MemberStatus, RosterChangeView } from '../../src/http/memberPort.ts';
+import type { Ordinal } from '@synccluster/client/protocol';
+import type { MemberStatus, RosterChangeView } from '../../src/http/memberPort.ts';
+import {
+  CAUGHT_UP_ENTRIES,
+  type GroupStatus,
+  isCaughtUp,
+  leadersOf,
+  quorumWithout,
+  type Seen,
+} from './clusterView.ts';
 import type { MemberSlot } from './slot.ts';
 import type { World } from './world.ts';
 
 const PASS_MS = 500;
-/** A learner this close to the leader's log counts as caught up. */
-const CAUGHT_UP_ENTRIES = 64;
 
 export interface OperatorOptions {
   readonly world: World;
@@ -21,13 +27,6 @@ interface Recovery {
   /** Id of the new cluster. */
   readonly next: string;
 }
-
-interface Seen {
-  readonly slot: MemberSlot;
-  readonly identity: IdentityView;
-  readonly status: MemberStatus | null;
-}
-type GroupStatus = MemberStatus['groups'][number];
 
 /**
  * What the operator does from outside, one step a pass, all of it through the calls that the admin API offers: it
@@ -282,42 +281,4 @@ export class SimOperator {
     });
     return Promise.race([process.call(() => work(running.service)), overdue]);
   }
-}
-
-interface Leader {
-  readonly slot: MemberSlot;
-  readonly status: MemberStatus;
-  readonly group: GroupStatus;
-}
-
-/** Of each group the one that leads in the highest term; stops at the first group without. */
-function leadersOf(seen: readonly Seen[], count: number): Leader[] {
-  const leaders: Leader[] = [];
-  for (let id = 0; id < count; id++) {
-    let best: Leader | null = null;
-    for (const { slot, status } of seen) {
-      const group = status?.groups.find((one) => one.group === (id as GroupId));
-      if (status === null || group?.role !== 'leader' || group.term <= (best?.group.term ?? 0)) continue;
-      best = { slot, status, group };
-    }
-    if (best === null) return leaders;
-    leaders.push(best);
-  }
-  return leaders;
-}
-
-function quorumWithout(groups: readonly GroupStatus[], memberId: number): boolean {
-  return groups.every(({ configuration: { voters }, progress }) => {
-    const rest = voters.filter(({ id }) => id !== memberId);
-    const known = new Set(progress.filter(({ active }) => active).map(({ id }) => id));
-    // The leader itself is not among those it hears of.
-    const alive = rest.filter(({ id }) => known.has(id) || !progress.some((one) => one.id === id)).length;
-    return rest.length > 0 && alive >= Math.floor(rest.length / 2) + 1;
-  });
-}
-
-function isCaughtUp({ progress, lastIndex, configuration }: GroupStatus, memberId: number): boolean {
-  if (configuration.voters.some(({ id }) => id === memberId)) return true;
-  const one = progress.find(({ id }) => id === memberId);
-  return one?.active === true && one.match + CAUGHT_UP_ENTRIES >= lastIndex;
 }
