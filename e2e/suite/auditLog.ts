@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 export interface AuditedRequest {
   /** A watch is told of twice under one: when it begins and when it ends. */
   readonly auditID: string;
-  readonly user: { readonly username: string };
+  readonly user: { readonly username: string; readonly extra?: Readonly<Record<string, readonly string[]>> };
   readonly impersonatedUser?: { readonly username: string };
   readonly verb: string;
   readonly requestURI: string;
@@ -37,6 +37,11 @@ export function isRefused({ responseStatus }: AuditedRequest): boolean {
     responseStatus?.code === 403 &&
     responseStatus.message?.endsWith('because it is being terminated') !== true
   );
+}
+
+/** Name of the pod that asked; none: not a pod. */
+export function podOf({ user }: AuditedRequest): string | undefined {
+  return user.extra?.['authentication.kubernetes.io/pod-name']?.[0];
 }
 
 export function describeRequest({ user, verb, requestURI }: AuditedRequest): string {

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { SYSTEM_NAMESPACE } from '../kind/story.ts';
 import { timedReport } from '../rig/progress.ts';
-import { runningRig } from '../rig/rig.ts';
-import { readAccess } from './access.ts';
-import { type AuditedRequest, describeRequest, isRefused, readRequests } from './auditLog.ts';
+import { readAccess, rigOf } from './access.ts';
+import { type AuditedRequest, describeRequest, isRefused, podOf, readRequests } from './auditLog.ts';
 import { type ListedObject, Namespace } from './kubernetes.ts';
 import { ensureOperator, OPERATOR } from './operator.ts';
 import { type Rule, rightsOf, rightsUsed } from './rights.ts';
+import { uninstalledSpans } from './uninstalledSpans.ts';
 
 const NAMESPACE = 'synccluster-e2e-rights';
 const ACCOUNT = `system:serviceaccount:${SYSTEM_NAMESPACE}:`;
@@ -16,37 +16,17 @@ const AGGREGATED = 'rbac.authorization.k8s.io/aggregate-to-admin';
 
 const report = timedReport();
 const access = readAccess();
-const rig = access.isRig ? runningRig() : null;
+const rig = rigOf(access);
 const system = new Namespace(access, SYSTEM_NAMESPACE);
 const space = new Namespace(access, NAMESPACE);
 
 interface Role extends ListedObject {
   readonly rules: readonly Rule[];
 }
-interface Reach extends AuditedRequest {
-  readonly user: AuditedRequest['user'] & { readonly extra?: Readonly<Record<string, readonly string[]>> };
-}
 
 /** `helm test` asks as the operator's account, but is not the operator. */
-function isOperator({ user }: Reach): boolean {
-  return user.extra?.['authentication.kubernetes.io/pod-name']?.[0]?.endsWith('-test') !== true;
-}
-
-/** Spans of time in which the chart was not installed: an operator that ends meanwhile has lost its rights. */
-function uninstalledSpans(log: string): (readonly [from: string, to: string])[] {
-  const spans: [string, string][] = [];
-  let from: string | null = null;
-  for (const line of log.split('\n')) {
-    if (!line.includes('"clusterrolebindings"') || !line.includes(`"${SYSTEM_NAMESPACE}:`)) continue;
-    const { verb, requestReceivedTimestamp, responseStatus } = JSON.parse(line) as AuditedRequest;
-    if ((responseStatus?.code ?? 0) >= 300) continue;
-    if (verb === 'delete') from ??= requestReceivedTimestamp;
-    else if (verb === 'create' && from !== null) {
-      spans.push([from, requestReceivedTimestamp]);
-      from = null;
-    }
-  }
-  return spans;
+function isOperator(request: AuditedRequest): boolean {
+  return podOf(request)?.endsWith('-test') !== true;
 }
 
 /** All rights that roles of the chart give; `forPeople`: those that come with the cluster's own roles. */
@@ -113,10 +93,10 @@ async function editAll(as: As): Promise<void> {
 
 // The last of all files: what it looks at is the whole run.
 describe.skipIf(rig === null)('over all tests, the operator', () => {
-  let requests: Reach[] = [];
+  let requests: AuditedRequest[] = [];
   beforeAll(async () => {
     await ensureOperator(access, report);
-    const spans = uninstalledSpans(readFileSync(rig!.auditLog, 'utf8'));
+    const spans = uninstalledSpans(readFileSync(rig!.auditLog, 'utf8'), SYSTEM_NAMESPACE);
     requests = readRequests(rig!.auditLog, ACCOUNT, access.runBegan).filter(
       ({ requestReceivedTimestamp: at }) => !spans.some(([from, to]) => from <= at && at <= to),
     );
@@ -150,7 +130,6 @@ describe.skipIf(rig === null)('whoever may edit or view a namespace', () => {
     for (const object of [CLUSTER, BENCHMARK])
       await space.kubectl(['create', '--filename', '-'], JSON.stringify(object));
   });
-  afterAll(() => space.remove());
 
   test('may do the same to clusters and benchmarks there, by every right that the chart adds', async () => {
     const began = new Date().toISOString();
@@ -165,5 +144,6 @@ describe.skipIf(rig === null)('whoever may edit or view a namespace', () => {
     expect(await space.refusal([...create, `--as=${PEOPLE.view}`], creation)).toContain('forbidden');
     const elsewhere = new Namespace(access, 'default');
     expect(await elsewhere.refusal([...create, `--as=${PEOPLE.edit}`], creation)).toContain('forbidden');
+    await space.remove();
   });
 });
