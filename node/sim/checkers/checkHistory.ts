@@ -10,6 +10,7 @@ import { checkQueueAccounting } from './queueAccounting.ts';
 import { checkQueueOrder } from './queueOrder.ts';
 import { checkReadsByLogIndex } from './registerLog.ts';
 import { checkLinearizableRegisters } from './registerSearch.ts';
+import { checkSenderOrder } from './senderOrder.ts';
 import { checkTimeToLive, TIME_TO_LIVE_MARGINS } from './timeToLive.ts';
 import { broken, type Violation } from './violation.ts';
 
@@ -49,6 +50,7 @@ function checkEpoch({ operations, isLast }: Epoch, options: HistoryOptions): Vio
     ...checkLockState(operations, exemptFromLeases),
     ...checkQueueAccounting(operations, isLast),
     ...checkQueueOrder(operations),
+    ...checkSenderOrder(operations),
     ...checkDeliveryCounts(operations),
     ...checkExactlyOnce(operations),
     ...checkReadsByLogIndex(operations),
