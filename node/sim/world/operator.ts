@@ -8,6 +8,7 @@ import {
   quorumWithout,
   type Seen,
 } from './clusterView.ts';
+import { RemovedForEver } from './removedForEver.ts';
 import type { MemberSlot } from './slot.ts';
 import type { World } from './world.ts';
 
@@ -38,6 +39,7 @@ export class SimOperator {
   #members: number;
   #founded = false;
   #clusterId: string;
+  readonly #removed = new RemovedForEver();
   #recovery: Recovery | null = null;
   #recoveries = 0;
   #stopped = false;
@@ -128,6 +130,10 @@ export class SimOperator {
       return;
     }
     const { roster } = keeper.status;
+    const forgotten = this.#removed.look(clusterId, roster);
+    if (forgotten !== null) {
+      this.#options.world.fail(new Error(`the roster forgot that member ${forgotten} was removed`));
+    }
     const groups = leaders.map(({ group }) => group);
     const configured = groups.flatMap(({ configuration: { voters, learners } }) => [...voters, ...learners]);
     const spent = new Set([
