@@ -1,8 +1,10 @@
+import type { SessionsExpired } from '../history/observations.ts';
 import type { Operation } from '../history/operations.ts';
 import { checkDeliveryCounts } from './deliveryCounts.ts';
 import { type Epoch, epochsOf } from './epochs.ts';
 import { checkExactlyOnce } from './exactlyOnce.ts';
 import { checkFencingTokens } from './fencingTokens.ts';
+import { checkLeases } from './leases.ts';
 import { checkLockExclusion } from './lockExclusion.ts';
 import { checkLockState } from './lockState.ts';
 import { checkProgress, type Healing } from './progress.ts';
@@ -21,6 +23,8 @@ export interface HistoryOptions {
   readonly auditMissing?: readonly string[];
   /** Orders of forced recoveries: what was promised before may be gone. @default [] */
   readonly recoveries?: readonly number[];
+  /** What members showed of sessions that they ended; not looked at over forced recoveries. @default [] */
+  readonly expired?: readonly SessionsExpired[];
   /** Clients whose monotonic clock drifts by more than a lease allows for: their holds prove nothing. */
   readonly exemptFromLeases?: ReadonlySet<number>;
   /** Steps of the search for linearizability, over all keys. */
@@ -32,10 +36,12 @@ export interface HistoryOptions {
  * any time after it began, or not at all.
  */
 export function checkHistory(operations: readonly Operation[], options: HistoryOptions = {}): Violation[] {
-  const { healing = null, auditMissing = [], recoveries = [] } = options;
+  const { healing = null, auditMissing = [], recoveries = [], expired = [], exemptFromLeases } = options;
   const violations = epochsOf(operations, recoveries).flatMap((epoch) => checkEpoch(epoch, options));
   // Tokens follow the clock, so that they rise even over a state that was given up.
   violations.push(...checkFencingTokens(operations));
+  // A recovery takes back what happened last, and session ids with it.
+  if (recoveries.length === 0) violations.push(...checkLeases(operations, expired, exemptFromLeases));
   for (const what of auditMissing) {
     violations.push(broken('final audit', `in a world that was whole again it could not ${what}`, []));
   }

@@ -118,6 +118,12 @@ export interface Acknowledged extends Base {
   /** What a crash of everything, now, would leave: by voter, the log index that its volume holds. */
   readonly durable: readonly { readonly member: number; readonly index: number }[];
 }
+/** The member applied the end of these sessions, whose leases had run out. Shown again when it is replayed. */
+export interface SessionsExpired extends Base {
+  readonly kind: 'expired';
+  readonly group: number;
+  readonly sessions: readonly number[];
+}
 /** The cluster was founded anew from one survivor, which is `member`: what only others had is given up. */
 export interface Recovered extends Base {
   readonly kind: 'recovered';
@@ -138,5 +144,6 @@ export type Observation =
   | Compacted
   | ConfigurationSeen
   | Acknowledged
+  | SessionsExpired
   | Recovered;
 export type ObservationKind = Observation['kind'];

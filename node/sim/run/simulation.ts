@@ -7,7 +7,7 @@ import {
   type Violation,
 } from '../checkers/index.ts';
 import { encodeLines } from '../history/jsonLines.ts';
-import type { Observation } from '../history/observations.ts';
+import type { Observation, SessionsExpired } from '../history/observations.ts';
 import { Recorder } from '../history/recorder.ts';
 import { DEFAULT_SETTINGS, Workload } from '../workload/index.ts';
 import type { DurableLog } from '../world/durableLog.ts';
@@ -70,10 +70,12 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
     counter.note(line);
     transcript.note(line);
   };
+  const expired: SessionsExpired[] = [];
   const show: Show = (shown) => {
     const observation = { ...shown, order: recorder.nextOrder(), worldMs: world.nowMs } as Observation;
     transcript.show(observation);
     counter.show(observation);
+    if (observation.kind === 'expired') expired.push(observation);
     if (observation.kind === 'acknowledged') acknowledged += 1;
     const found = checker.observe(observation);
     if (found.length === 0) return;
@@ -212,7 +214,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
   story().catch((reason: unknown) => world.fail(reason));
   try {
     await world.run(() => over);
-    violations.push(...checkHistory(recorder.operations(), { healing, auditMissing, recoveries }));
+    violations.push(...checkHistory(recorder.operations(), { healing, auditMissing, recoveries, expired }));
   } catch (reason) {
     if (!(reason instanceof CheckFailed)) error = reason;
   } finally {

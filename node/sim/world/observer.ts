@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { GroupId } from '@synccluster/client/protocol';
+import { type GroupId, Op } from '@synccluster/client/protocol';
 import { canonicalHash } from '../../src/machines/canonicalHash.ts';
 import type { Machine } from '../../src/machines/machine.ts';
 import type { Entry, RestoredState } from '../../src/raft/types.ts';
@@ -166,6 +166,10 @@ export class MemberObserver {
         // All of the entries before has been applied by now, and nothing of this one.
         this.#hash(watched, Math.floor((index - 1) / hashEvery) * hashEvery);
         watched.commandIndex = index;
+      }
+      if (command[0] === Op.SessionExpire) {
+        const sessions = [...command[5]];
+        this.#show({ kind: 'expired', member: this.#id, group: watched.group.id, sessions });
       }
       return apply(command, stampMs, index);
     };
