@@ -1,4 +1,11 @@
-import type { Acknowledged, Applied, Durable, Observation, Restored } from '../history/observations.ts';
+import type {
+  Acknowledged,
+  Applied,
+  ConfigurationSeen,
+  Durable,
+  Observation,
+  Restored,
+} from '../history/observations.ts';
 import type { CommittedPrefix } from './committedPrefix.ts';
 import { quorumOf } from './leaders.ts';
 import type { MemberLogs } from './memberLogs.ts';
@@ -14,6 +21,8 @@ const NAME = 'durability';
 export class Durability {
   readonly #logs: MemberLogs;
   readonly #committed: CommittedPrefix;
+  /** By member and group: the configuration that it showed last. */
+  readonly #configurations = new Map<string, ConfigurationSeen>();
 
   constructor(logs: MemberLogs, committed: CommittedPrefix) {
     this.#logs = logs;
@@ -24,6 +33,9 @@ export class Durability {
     switch (observation.kind) {
       case 'acknowledged':
         return this.#acknowledged(observation);
+      case 'configuration':
+        this.#configurations.set(`${observation.member} ${observation.group}`, observation);
+        return [];
       case 'applied':
         return this.#applied(observation);
       case 'durable':
@@ -46,7 +58,7 @@ export class Durability {
       return term === null || has === null || has === term;
     });
     const violations: Violation[] = [];
-    if (having.length < quorumOf(voters)) {
+    if (having.length < quorumOf(voters) && !this.#hadQuorumBefore(acknowledged)) {
       violations.push(
         misbehaved(
           NAME,
@@ -66,6 +78,14 @@ export class Durability {
       );
     }
     return violations;
+  }
+
+  /** A change that was appended behind the entry was no matter yet when that was committed. */
+  #hadQuorumBefore({ member, group, index }: Acknowledged): boolean {
+    const before = this.#configurations.get(`${member} ${group}`);
+    if (before === undefined || before.index > index) return false;
+    const having = before.voters.filter((voter) => this.#logs.of(voter, group).durable >= index);
+    return having.length >= quorumOf(before.voters);
   }
 
   #applied(applied: Applied): Violation[] {

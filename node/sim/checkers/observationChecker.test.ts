@@ -154,6 +154,19 @@ describe('durability', () => {
     expect(acknowledges(members, 3, { 1: 3, 2: 3 }).verdicts).toEqual(['durability']);
   });
 
+  it('counts by the configuration that was in force when the entry was committed', () => {
+    const alone = (index: number): Members => {
+      const members = new Members();
+      members.votes(1, 1, 1).leads(1, 1, [1]).writes(1, entry(1, 1), entry(2, 1));
+      members.show(1, { kind: 'configuration', group: 0, index: 1, voters: [1], learners: [2] });
+      members.commits(1, 2, 1).applies(1, 2);
+      // By now member 2 votes as well, from the next entry on.
+      return acknowledges(members, index, { 1: 2, 2: 1 }, [1, 2]);
+    };
+    expect(alone(2).verdicts).toEqual([]);
+    expect(alone(3).verdicts).toContain('durability');
+  });
+
   it('refuses to apply what is not committed, not on disk, or for a second time', () => {
     expect(agreed().writes(1, entry(3, 1)).applies(1, 3).verdicts).toEqual(['durability']);
     const volatile = agreed().show(1, { kind: 'appended', group: 0, entries: [entry(3, 1)] });
