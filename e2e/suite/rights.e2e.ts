@@ -88,7 +88,8 @@ async function editAll(as: As): Promise<void> {
   const scale = ['syncclusters.synccluster.io/person', '--subresource=scale'];
   const scaled = await as(['get', ...scale, '--output', 'json']);
   await as(['patch', ...scale, '--type=merge', '--patch={"spec":{"replicas":3}}', '--dry-run=server']);
-  await as(['replace', '--subresource=scale', ...stdin], scaled);
+  // kubectl does not know the kind of a scale.
+  await as(['replace', '--raw', `${API}/syncclusters/person/scale?dryRun=All`, '--filename', '-'], scaled);
 }
 
 // The last of all files: what it looks at is the whole run.
