@@ -11,7 +11,8 @@ const read = (file: string): string => readFileSync(fileURLToPath(new URL(file, 
 describe('planted bugs', () => {
   test('each has a name of its own, a reason, and a number of seeds', () => {
     expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length);
-    for (const { name, why, maxSeeds, edits } of MUTANTS) {
+    for (const { name, why, maxSeeds, edits, checkers } of MUTANTS) {
+      expect(checkers.length, name).toBeGreaterThan(0);
       expect(name).toMatch(/^[a-z][a-z-]*$/);
       expect(why.length, name).toBeGreaterThan(20);
       expect(maxSeeds, name).toBeGreaterThan(0);

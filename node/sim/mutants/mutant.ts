@@ -13,7 +13,7 @@ export interface Mutant {
   readonly edits: readonly Edit[];
   /** The promise that is broken, and why nobody would see it at once. */
   readonly why: string;
-  /** Checkers that may be the first to notice; one of them must. */
+  /** Checkers that are expected to be the first to notice; `run`: the members or the world themselves. */
   readonly checkers: readonly string[];
   /** Seeds 1 to this must be enough. */
   readonly maxSeeds: number;
