@@ -1,6 +1,6 @@
 import type { GroupId } from '@synccluster/client/protocol';
 import type { Arena, Blow } from './arena.ts';
-import type { FaultName } from './plan.ts';
+import { type FaultName, WILD_ORDINAL } from './plan.ts';
 
 /** What people and operators do to a cluster. */
 export function clusterBlows(arena: Arena): Partial<Record<FaultName, Blow>> {
@@ -39,6 +39,8 @@ async function forceRecovery(arena: Arena): Promise<void> {
   const { random, heldBack, slots } = arena;
   const { operator, world } = arena.options;
   const survivor = arena.victim();
+  // Alone, its clock is the cluster's: with a wrong one, nothing is promised.
+  if (arena.options.plan.faults.has('wildClock') && survivor.ordinal === WILD_ORDINAL) return;
   if (!arena.stake(survivor)) return;
   survivor.spoilt = false;
   const others = random.shuffled(slots.filter((slot) => slot.wanted && slot !== survivor));

@@ -76,7 +76,7 @@ export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null): Pla
   const faults = only ?? drawn;
   const members = random.pick([1, 3, 3, 3, 3, 5, 5]);
   const slots = faults.has('scale') ? 5 : members;
-  const clients = 2 + random.below(4);
+  const clients = 2 + random.below(3);
   return {
     seed,
     faults,
@@ -126,7 +126,7 @@ export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null): Pla
     clientClocks: Array.from({ length: clients }, () => drawClock(random, false)),
     sessionTtlMs: random.pick([1_000, 2_000, 5_000]),
     requestTimeoutMs: random.pick([1_000, 3_000, 10_000]),
-    pauseMs: random.pick([50, 200, 300, 1_000]),
+    pauseMs: random.pick([100, 200, 400, 1_000]),
   };
 }
 
@@ -134,7 +134,7 @@ function drawClock(random: Random, wild: boolean): ClockPlan {
   return {
     rate: 1 + random.between(-RATE_ERROR, RATE_ERROR),
     wallOffsetMs: wild ? random.between(-1, 1) * random.logBetween(1_000, 1e9) : random.between(-200, 200),
-    turnMs: random.pick([0, 0.05, 0.05, 1]),
+    turnMs: random.pick([0, 0.2, 0.5, 1]),
   };
 }
 
