@@ -144,7 +144,7 @@ export const replicaMutants: readonly Mutant[] = [
         replace: 'return peer.next > 0 && lastIndex >= 0;',
       },
       {
-        file: 'node/sim/world/operator.ts',
+        file: 'node/sim/world/clusterView.ts',
         find: 'return one?.active === true && one.match + CAUGHT_UP_ENTRIES >= lastIndex;',
         replace: 'return one !== undefined && lastIndex >= 0;',
       },
