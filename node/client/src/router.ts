@@ -45,6 +45,8 @@ export class Router implements ConnectionOwner {
   readonly #listener: RouterListener;
   readonly #addresses = new Map<string, Address>();
   readonly #parked = new Set<Parked>();
+  /** Clusters that were given up for another: a member of one that comes back knows nothing of what happened since. */
+  readonly #left = new Set<string>();
   #ready: Connection[] = [];
   #turnTaking = 0;
   #seekTimer: Timer | null = null;
@@ -137,10 +139,17 @@ export class Router implements ConnectionOwner {
   hello(connection: Connection, hello: HelloReply): void {
     const [, , clusterId, member, members, slotEpoch, slotTable, leaders] = hello;
     if (clusterId !== this.directory.clusterId) {
+      if (this.#left.has(clusterId)) {
+        throw new SyncError(
+          'UNAVAILABLE',
+          `${connection.address} belongs to cluster ${clusterId}, which was given up`,
+        );
+      }
       if (this.directory.clusterId !== '') {
         if (this.#ready.length > 0) {
           throw new SyncError('PROTOCOL', `${connection.address} belongs to another cluster (${clusterId})`);
         }
+        this.#left.add(this.directory.clusterId);
         this.#listener.clusterChanged();
         this.#options.onEvent({ type: 'clusterChanged', clusterId });
       }

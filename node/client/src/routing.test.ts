@@ -82,6 +82,22 @@ describe('routing', () => {
     expect(events.some(({ type }) => type === 'clusterChanged')).toBe(true);
   });
 
+  it('never goes back to a cluster that it left, though only a member of that answers', async () => {
+    const { clock, cluster, client, events } = await setUp();
+    const old = cluster.clusterId;
+    cluster.clusterId = 'recovered';
+    cluster.cut();
+    await clock.advance(0);
+    await result(clock, client.cache.put(keyIn(1), 'v'));
+    cluster.clusterId = old;
+    cluster.cut();
+    await clock.advance(0);
+    const read = result(clock, client.cache.get(keyIn(1), { level: 'any', timeoutMs: 500 }));
+    await expect(read).rejects.toMatchObject({ code: 'TIMEOUT' });
+    const changes = events.filter(({ type }) => type === 'clusterChanged');
+    expect(changes).toEqual([{ type: 'clusterChanged', clusterId: 'recovered' }]);
+  });
+
   it.each([
     ['no endpoints', { endpoints: [] }],
     ['an endpoint without a port', { endpoints: ['host'] }],
