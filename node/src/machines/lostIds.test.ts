@@ -50,6 +50,18 @@ describe('after a recovery no id that may have been given out comes again', () =
     expect(w.ok(acquire(holder, 'b', LockMode.Exclusive, 0))[1]).toBe(0);
   });
 
+  it('nor a token, though the survivor has an older state and a slower clock', () => {
+    const lost = coordination();
+    lost.ok(genesis('lost', 1, 11, 0));
+    const holder = lost.number(open());
+    lost.stampMs += 60 * 60_000;
+    const given = lost.ok(acquire(holder, 'a', LockMode.Exclusive, 0))[0] as number;
+    const survivor = coordination();
+    survivor.ok(genesis('lost', 1, 11, 0));
+    const other = survivor.number(open());
+    survivor.ok(recover('new', 11, 0));
+    expect(survivor.ok(acquire(other, 'a', LockMode.Exclusive, 0))[0]).toBeGreaterThan(given);
+  });
   it('in a data group: sessions, messages of open, unopened and newly declared queues', () => {
     const w = data();
     w.ok(assign());

@@ -103,7 +103,9 @@ export abstract class ReplicatedMachine implements Machine {
         return reply<'FeatureLevel'>([this.#featureLevel]);
       case Op.Recover: {
         const outcome = this.execute(command, stampMs);
-        if (outcome.ok) this.sessionTable.lastId = pastLost(this.sessionTable.lastId);
+        if (!outcome.ok) return outcome;
+        this.sessionTable.lastId = pastLost(this.sessionTable.lastId);
+        this.tokens.recovered();
         return outcome;
       }
       default:
@@ -196,16 +198,18 @@ export abstract class ReplicatedMachine implements Machine {
       this.#featureLevel,
       this.sessionTable.lastId,
       this.tokens.last,
+      this.tokens.ahead,
     ] as const;
   }
 
   #restoreHeader(record: SnapshotRecord): void {
-    const [, format, group, featureLevel, lastSession, lastToken] = record as readonly number[];
+    const [, format, group, featureLevel, lastSession, lastToken, ahead] = record as readonly number[];
     invariant(format === SNAPSHOT_FORMAT, `snapshot format ${format} is unknown`);
     invariant(group === this.group, `a snapshot of group ${group} does not fit group ${this.group}`);
     this.#featureLevel = featureLevel!;
     this.sessionTable.lastId = lastSession!;
     this.tokens.last = lastToken!;
+    this.tokens.ahead = ahead!;
   }
 
   #clear(): void {

@@ -63,7 +63,8 @@ export async function groupsToOpen(
 
 /**
  * The log goes on with the command that makes the state the new cluster's and with a configuration of this member
- * alone, in a term that nobody else was elected in. Whatever stands before is kept, committed or not: the votes that
+ * alone, in a term above all that this member has heard of; the lost quorum may have used it too, but the new cluster's
+ * id keeps the two apart. Whatever stands before is kept, committed or not: the votes that
  * could tell are gone.
  */
 function aloneIn(state: RestoredState, self: Peer, command: Uint8Array): RestoredState {
