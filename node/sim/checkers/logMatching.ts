@@ -25,6 +25,8 @@ export class LogMatching {
   }
 
   observe(observation: Observation): Violation[] {
+    // The survivor may count up to a term that the lost cluster had: their logs never meet.
+    if (observation.kind === 'recovered') this.#seen.clear();
     if (observation.kind === 'restored') {
       const { snapshotIndex, snapshotTerm, entries } = observation;
       return this.#check(observation, observation.group, entries, (index) =>
