@@ -14,6 +14,7 @@ import {
   Namespace,
   type PodObject,
 } from './kubernetes.ts';
+import { ObjectWatch, type WatchEvent } from './objectWatch.ts';
 import { ensureOperator } from './operator.ts';
 import { Samples } from './sample.ts';
 
@@ -29,6 +30,18 @@ let demo: Demo;
 
 const names = (objects: readonly ListedObject[]): string[] => objects.map(({ metadata }) => metadata.name);
 
+const serves = (pod: PodObject): boolean => isReady(pod) && pod.metadata.deletionTimestamp === undefined;
+
+/** All pods that there were after each event. */
+function states(events: readonly WatchEvent<PodObject>[]): readonly PodObject[][] {
+  const pods = new Map<string, PodObject>();
+  return events.map(({ type, object }) => {
+    if (type === 'DELETED') pods.delete(object.metadata.uid);
+    else pods.set(object.metadata.uid, object);
+    return [...pods.values()];
+  });
+}
+
 describe('a cluster that is changed', () => {
   beforeAll(async () => {
     await ensureOperator(access, report);
@@ -38,31 +51,30 @@ describe('a cluster that is changed', () => {
     demo = new Demo(space, client, report);
     await demo.check(3);
   });
-  afterAll(async () => {
-    samples.remove();
-    await space.remove();
-  });
+  afterAll(() => samples.remove());
 
   test('restarts its members one at a time for a new pod template, and serves meanwhile', async () => {
     const before = await space.list<PodObject>('pods', MEMBERS);
     const old = before.map(({ metadata }) => metadata.uid);
+    const watch = await ObjectWatch.start<PodObject>(space, ['pods', `--selector=${MEMBERS}`], before.length);
     const writer = client.startWriter();
     try {
       await writer.progress(20, 60_000);
       report('kubectl patch: another annotation for the pods');
       const spec = { podTemplate: { annotations: { 'example.com/changed': 'yes' } } };
       await space.kubectl(['patch', DEMO, '--type=merge', '--patch', JSON.stringify({ spec })]);
-      let fewest = before.length;
-      await waitUntil(
+      const isNew = ({ metadata }: PodObject): boolean => !old.includes(metadata.uid);
+      const latest = (): readonly PodObject[] => states(watch.events).at(-1) ?? [];
+      await watch.until(
         'all members to be new',
-        async () => {
-          const pods = await space.list<PodObject>('pods', MEMBERS);
-          fewest = Math.min(fewest, pods.filter(isReady).length);
-          return pods.length === 3 && pods.every((pod) => isReady(pod) && !old.includes(pod.metadata.uid));
-        },
-        SETTLE,
+        () => latest().length === 3 && latest().every((pod) => isReady(pod) && isNew(pod)),
+        SETTLE.timeoutMs,
       );
-      expect(fewest).toBe(2);
+      // Of the first states the watch was not yet told of all.
+      const ready = states(watch.events)
+        .slice(before.length - 1)
+        .map((pods) => pods.filter(serves).length);
+      expect(Math.min(...ready)).toBe(2);
       await demo.settled(3);
       await writer.progress(20, 60_000);
       const { losses, longestGapMs, messages } = await writer.stop();
@@ -70,6 +82,7 @@ describe('a cluster that is changed', () => {
       expect(losses).toEqual([]);
     } finally {
       writer.kill();
+      watch.close();
     }
     const events = await space.kubectl(['events', '--for', DEMO]);
     for (const { metadata } of before) expect(events).toContain(`deleted pod ${metadata.name}`);
@@ -128,5 +141,28 @@ describe('a cluster that is changed', () => {
     await space.kubectl(['scale', DEMO, '--replicas=3']);
     await demo.check(3);
     expect(await budgets()).toEqual(['demo']);
+  });
+
+  test('keeps volumes of members that went where retention says so, and leaves none behind where it says that', async () => {
+    const retain = async (retention: Readonly<Record<string, string>>): Promise<void> => {
+      report(`retention: ${JSON.stringify(retention)}`);
+      const spec = { storage: { retention } };
+      await space.kubectl(['patch', DEMO, '--type=merge', '--patch', JSON.stringify({ spec })]);
+    };
+    await retain({ whenScaled: 'Retain' });
+    await space.kubectl(['scale', DEMO, '--replicas=1']);
+    // Settled: nothing is to be deleted any more.
+    await demo.check(1);
+    await demo.claimsOf(3);
+    await retain({ whenDeleted: 'Delete' });
+    await demo.settled(1);
+    await demo.claimsOf(3);
+    await space.kubectl(['delete', DEMO, '--cascade=foreground', '--timeout=2m']);
+    await waitUntil(
+      'the end of all volumes',
+      async () => (await space.list('persistentvolumeclaims')).length === 0,
+      SETTLE,
+    );
+    await space.remove();
   });
 });
