@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { waitUntil } from '../rig/condition.ts';
 import { identity, isAlive, type ProcessIdentity } from '../rig/processIdentity.ts';
 import type { Rig } from '../rig/rig.ts';
@@ -27,11 +26,14 @@ export interface LeaseObject extends ListedObject {
 export interface LeadingOperator {
   readonly pod: PodObject;
   readonly process: ProcessIdentity;
+  /** Name of the pod that stands by. */
+  readonly standby: string;
 }
 
 /** Both operators ready, one of them working. */
 export async function leadingOperator(rig: Rig, system: Namespace): Promise<LeadingOperator> {
   let leading: PodObject | undefined;
+  let standby: PodObject | undefined;
   await waitUntil(
     'two operators of which one works',
     async () => {
@@ -39,12 +41,13 @@ export async function leadingOperator(rig: Rig, system: Namespace): Promise<Lead
       const working = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
       const { holderIdentity } = (await system.get<LeaseObject>(LEASE)).spec;
       leading = working.find(({ metadata }) => metadata.name === holderIdentity);
+      standby = working.find((pod) => pod !== leading);
       return working.length === REPLICAS && working.every(isReady) && leading !== undefined;
     },
     SETTLE,
   );
   const pod = leading!;
-  return { pod, process: identity(await processId(rig, pod)) };
+  return { pod, process: identity(await processId(rig, pod)), standby: standby!.metadata.name };
 }
 
 async function processId(rig: Rig, pod: PodObject): Promise<number> {
@@ -58,7 +61,13 @@ async function processId(rig: Rig, pod: PodObject): Promise<number> {
 /** SIGKILL, this very moment; resolves once nothing of it runs any more. */
 export async function killNow({ process: victim }: LeadingOperator): Promise<void> {
   if (isAlive(victim)) process.kill(victim.pid, 'SIGKILL');
-  while (isAlive(victim)) await sleep(1);
+  await waitUntil('the end of the operator', () => !isAlive(victim), { timeoutMs: 10_000, intervalMs: 1 });
+}
+
+/** Its pod goes too: the kubelet would start the program again under the name that still holds the lease. */
+export async function removePod(system: Namespace, { pod }: Pick<LeadingOperator, 'pod'>): Promise<void> {
+  const now = ['--grace-period=0', '--force', '--ignore-not-found', '--wait=false'];
+  await system.kubectl(['delete', `pod/${pod.metadata.name}`, ...now]);
 }
 
 /**
