@@ -6,9 +6,9 @@ import { CommandError, run } from '../rig/command.ts';
 import { waitUntil } from '../rig/condition.ts';
 import { ctr } from '../rig/containerd.ts';
 import { timedReport } from '../rig/progress.ts';
-import { runningRig } from '../rig/rig.ts';
 import { NODES } from '../rig/settings.ts';
-import { readAccess } from './access.ts';
+import { readAccess, rigOf } from './access.ts';
+import { describeRequest, isRefused, podOf, readRequests } from './auditLog.ts';
 import { ClientPod } from './clientPod.ts';
 import { restartsOf } from './crash.ts';
 import { DEMO, Demo, MEMBERS, SETTLE } from './demo.ts';
@@ -27,7 +27,7 @@ const DEFINITIONS = ['syncbenchmarks.synccluster.io', 'syncclusters.synccluster.
 
 const report = timedReport();
 const access = readAccess();
-const rig = access.isRig ? runningRig() : null;
+const rig = rigOf(access);
 const space = new Namespace(access, NAMESPACE);
 const system = new Namespace(access, SYSTEM_NAMESPACE);
 const samples = new Samples(NAMESPACE);
@@ -68,6 +68,23 @@ async function operators(): Promise<OperatorPod[]> {
   return await system.list<OperatorPod>('pods', OPERATOR);
 }
 
+/** None of these is there any more, and one of those that are works. */
+async function replaced(old: readonly OperatorPod[]): Promise<void> {
+  const uids = old.map(({ metadata }) => metadata.uid);
+  await waitUntil(
+    'the old operators to be gone and a new one to work',
+    async () => {
+      const pods = await operators();
+      const { holderIdentity } = (await system.get<LeaseObject>(LEASE)).spec;
+      return (
+        pods.every(({ metadata }) => !uids.includes(metadata.uid)) &&
+        pods.some(({ metadata }) => metadata.name === holderIdentity)
+      );
+    },
+    SETTLE,
+  );
+}
+
 /** A writer finds all that was acknowledged to it. */
 async function serves(): Promise<void> {
   const writer = client.startWriter();
@@ -81,20 +98,8 @@ async function serves(): Promise<void> {
   }
 }
 
-describe('the chart', () => {
-  beforeAll(async () => {
-    await ensureOperator(access, report);
-    await space.recreate();
-    await applyCluster(access, samples.pathOf('cluster'), report);
-    client = await ClientPod.start(space, 'demo');
-    demo = new Demo(space, client, report);
-    await client.use();
-  });
-  afterAll(async () => {
-    samples.remove();
-    await space.remove();
-    if (rig !== null) await onNodes('images', 'remove', NEXT);
-  });
+describe('the chart, given nonsense', () => {
+  beforeAll(() => space.recreate());
 
   test.each([
     ['replicas=0', '/replicas'],
@@ -119,34 +124,35 @@ describe('the chart', () => {
     expect(await space.list('secrets', 'owner=helm')).toEqual([]);
   });
 
-  test.skipIf(rig === null)(
-    'upgraded to another image replaces the operators, and touches no member',
-    async () => {
-      await onNodes('images', 'tag', '--force', `${repository}/operator:${tag}`, NEXT);
-      const before = await members();
-      const old = (await operators()).map(({ metadata }) => metadata.uid);
-      await releaseChart(access, [...operatorValues(access), `image.tag=${tag}-next`], report);
-      await waitUntil(
-        'the old operators to be gone and a new one to work',
-        async () => {
-          const pods = await operators();
-          const { holderIdentity } = (await system.get<LeaseObject>(LEASE)).spec;
-          return (
-            pods.every(({ metadata }) => !old.includes(metadata.uid)) &&
-            pods.some(({ metadata }) => metadata.name === holderIdentity)
-          );
-        },
-        SETTLE,
-      );
-      const images = (await operators()).map(({ spec }) => spec.containers[0]?.image);
-      report(`operators run ${[...new Set(images)].join(', ')}`);
-      expect(images).toEqual([NEXT, NEXT]);
-      await looksAfter('Retain');
-      expect(await members()).toEqual(before);
-      expect((await client.recall()).greeting).toBe('hello');
-      await serves();
-    },
-  );
+  // Or it goes with the last of the tests below.
+  test.skipIf(rig !== null)('leaves nothing', () => space.remove());
+});
+
+// A release that is somebody else's is not given other values, and not uninstalled.
+describe.skipIf(rig === null)('the chart', () => {
+  beforeAll(async () => {
+    await ensureOperator(access, report);
+    await applyCluster(access, samples.pathOf('cluster'), report);
+    client = await ClientPod.start(space, 'demo');
+    demo = new Demo(space, client, report);
+    await client.use();
+  });
+  afterAll(() => onNodes('images', 'remove', NEXT));
+
+  test('upgraded to another image replaces the operators, and touches no member', async () => {
+    await onNodes('images', 'tag', '--force', `${repository}/operator:${tag}`, NEXT);
+    const before = await members();
+    const old = await operators();
+    await releaseChart(access, [...operatorValues(access), `image.tag=${tag}-next`], report);
+    await replaced(old);
+    const images = (await operators()).map(({ spec }) => spec.containers[0]?.image);
+    report(`operators run ${[...new Set(images)].join(', ')}`);
+    expect(images).toEqual([NEXT, NEXT]);
+    await looksAfter('Retain');
+    expect(await members()).toEqual(before);
+    expect((await client.recall()).greeting).toBe('hello');
+    await serves();
+  });
 
   test('uninstalled it leaves clusters at work with all they hold, and says so', async () => {
     const notes = await helm(SYSTEM_NAMESPACE, 'get', 'notes', RELEASE);
@@ -180,4 +186,37 @@ describe('the chart', () => {
     await demo.check(3);
     expect((await client.recall()).greeting).toBe('hello');
   });
+
+  test('told which namespaces to serve it has what it needs there, and is refused nothing', async () => {
+    const began = new Date().toISOString();
+    const old = await operators();
+    await releaseChart(access, [...operatorValues(access), `namespaces={${NAMESPACE}}`], report);
+    await replaced(old);
+    const roles = await space.list('clusterroles,roles,clusterrolebindings,rolebindings', OPERATOR);
+    const forOperator = roles.filter(({ metadata }) => !/-(edit|view)$/.test(metadata.name));
+    // For the lease, and for the rest.
+    expect(forOperator.map(({ kind }) => kind).sort()).toEqual(['Role', 'RoleBinding']);
+    const there = await space.list('roles,rolebindings', OPERATOR);
+    expect(there.map(({ kind }) => kind).sort()).toEqual(['Role', 'RoleBinding']);
+    const listed = (await operators()).map(({ metadata }) => metadata.name);
+    report('kubectl scale --replicas=1');
+    await space.kubectl(['scale', DEMO, '--replicas=1']);
+    await demo.check(1);
+    await demo.claimsOf(1);
+    expect((await client.recall()).greeting).toBe('hello');
+
+    await ensureOperator(access, report);
+    const all = readRequests(rig!.auditLog, `system:serviceaccount:${SYSTEM_NAMESPACE}:`, began);
+    // Not of the operators before, which lose what they have when these come.
+    const requests = all.filter((request) => listed.includes(podOf(request) ?? ''));
+    const elsewhere = requests.filter(
+      ({ objectRef }) => ![NAMESPACE, SYSTEM_NAMESPACE].includes(objectRef?.namespace ?? ''),
+    );
+    report(`${requests.length} requests of operators that serve ${NAMESPACE} alone`);
+    expect(requests.length).toBeGreaterThan(20);
+    expect(elsewhere.map(describeRequest)).toEqual([]);
+    expect(requests.filter(isRefused).map(describeRequest)).toEqual([]);
+    await space.remove();
+  });
 });
+afterAll(() => samples.remove());
