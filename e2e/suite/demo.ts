@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { waitUntil } from '../rig/condition.ts';
 import type { Report } from '../rig/progress.ts';
+import type { GroupTruth } from './client/answers.ts';
 import type { ClientPod } from './clientPod.ts';
 import {
   type ClusterObject,
@@ -17,6 +18,9 @@ export const DEMO = 'syncclusters.synccluster.io/demo';
 export const SETTLE = { timeoutMs: 240_000, intervalMs: 300 };
 /** Selects the pods of its members. */
 export const MEMBERS = 'app.kubernetes.io/instance=demo,app.kubernetes.io/component=member';
+
+/** The sample's, the first of them for what concerns the whole. */
+const GROUPS = 4;
 
 const names = (objects: readonly ListedObject[]): string[] =>
   objects.map(({ metadata }) => metadata.name).sort();
@@ -105,8 +109,15 @@ export class Demo {
     expect(names(pods)).toEqual(ordinals(members).map((ordinal) => `demo-${ordinal}`));
     expect(pods.filter(isReady)).toHaveLength(members);
 
-    const groups = await this.#client.groups(members);
-    expect(groups.map(({ group }) => group)).toEqual([0, 1, 2, 3]);
+    let groups: readonly GroupTruth[] = [];
+    await waitUntil(
+      'a leader of each group, as the members say',
+      async () => {
+        groups = await this.#client.groups(members);
+        return groups.length === GROUPS;
+      },
+      { timeoutMs: 20_000, intervalMs: 300 },
+    );
     for (const { voters, learners } of groups) {
       expect(voters).toEqual(ordinals(members));
       expect(learners).toEqual([]);

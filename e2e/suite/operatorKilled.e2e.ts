@@ -230,4 +230,6 @@ describe.skipIf(rig === null)('an operator killed', () => {
       await checkSettled();
     },
   );
+
+  test('leaves nothing', () => space.remove());
 });

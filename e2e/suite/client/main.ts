@@ -69,30 +69,31 @@ async function volumes(peers: string, count: number): Promise<CallAnswers['volum
   return found;
 }
 
-/** What the members themselves say: per group, from its leader. */
+/**
+ * What the members themselves say: per group, from its leader. They are asked one after the other, so a leadership that
+ * moves meanwhile may be told of twice, and then the highest term is right, or not at all.
+ */
 async function groups(peers: string, count: number): Promise<CallAnswers['groups']> {
-  const found: GroupTruth[] = [];
+  const found = new Map<number, { readonly term: number; readonly truth: GroupTruth }>();
   for (let ordinal = 0; ordinal < count; ordinal++) {
     const status = (await askMember(peers, ordinal, 'status')) as {
       groups: {
         group: number;
         role: string;
+        term: number;
         configuration: { voters: { ordinal: number }[]; learners: { ordinal: number }[] };
       }[];
     };
-    for (const { group, role, configuration } of status.groups) {
-      if (role !== 'leader') continue;
+    for (const { group, role, term, configuration } of status.groups) {
+      if (role !== 'leader' || term < (found.get(group)?.term ?? 0)) continue;
       const ordinals = (of: { ordinal: number }[]): number[] =>
         of.map((member) => member.ordinal).sort((a, b) => a - b);
-      found.push({
-        group,
-        leader: ordinal,
-        voters: ordinals(configuration.voters),
-        learners: ordinals(configuration.learners),
-      });
+      const voters = ordinals(configuration.voters);
+      const learners = ordinals(configuration.learners);
+      found.set(group, { term, truth: { group, leader: ordinal, voters, learners } });
     }
   }
-  return found.sort((a, b) => a.group - b.group);
+  return [...found.values()].map(({ truth }) => truth).sort((a, b) => a.group - b.group);
 }
 
 /** Writes until standard input says `stop`; `mark` begins the measurement of the gap. */
