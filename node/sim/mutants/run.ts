@@ -11,6 +11,7 @@ also fails with nothing planted does not count.
 npm run sim:mutants -- [options]
   --mutant NAME    this one only; may be given several times
   --max-seeds N    instead of the number that the catalogue states for each
+  --within N       only those that the catalogue wants caught within so many seeds
   --jobs N         processes at a time (as many as there are processors)
   --list           names and what is broken
   --help
@@ -71,6 +72,7 @@ function readArguments(): Arguments {
     options: {
       mutant: { type: 'string', multiple: true },
       'max-seeds': { type: 'string' },
+      within: { type: 'string' },
       jobs: { type: 'string' },
       list: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
@@ -81,8 +83,9 @@ function readArguments(): Arguments {
     if (Number.isSafeInteger(value) && value > 0) return value;
     throw new Error(`--${name} must be a whole number above 0, not "${text}"`);
   };
+  const within = values.within === undefined ? Infinity : whole('within', values.within);
   return {
-    mutants: values.mutant?.map(mutantNamed) ?? MUTANTS,
+    mutants: (values.mutant?.map(mutantNamed) ?? MUTANTS).filter((mutant) => mutant.maxSeeds <= within),
     maxSeeds: values['max-seeds'] === undefined ? null : whole('max-seeds', values['max-seeds']),
     jobs: values.jobs === undefined ? availableParallelism() : whole('jobs', values.jobs),
     show: values.help === true ? 'help' : values.list === true ? 'list' : null,
@@ -97,12 +100,14 @@ async function main({ mutants, maxSeeds, jobs, show }: Arguments): Promise<boole
   const started = performance.now();
   const sane = new Pool(null);
   const missed: string[] = [];
+  const byAnother: string[] = [];
   console.log('| mutant | seeds until caught | checker | what it saw |\n|---|---|---|---|');
   try {
     for (const mutant of mutants) {
       const most = maxSeeds ?? mutant.maxSeeds;
       const { caught, unfit } = await hunt(mutant, most, jobs, sane);
       if (caught === null) missed.push(mutant.name);
+      else if (!mutant.checkers.includes(caught.checker)) byAnother.push(mutant.name);
       const seeds = caught === null ? `not within ${most}` : String(caught.seed);
       const others = unfit.length === 0 ? '' : ` (${unfit.join(', ')} fail with nothing planted)`;
       console.log(
@@ -114,6 +119,8 @@ async function main({ mutants, maxSeeds, jobs, show }: Arguments): Promise<boole
   }
   const seconds = ((performance.now() - started) / 1_000).toFixed(0);
   console.log(`\n${mutants.length - missed.length} of ${mutants.length} caught in ${seconds} s`);
+  if (byAnother.length > 0)
+    console.log(`by another checker than the one meant for it: ${byAnother.join(', ')}`);
   if (missed.length > 0) console.log(`NOT caught: ${missed.join(', ')}`);
   return missed.length === 0;
 }

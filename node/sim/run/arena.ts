@@ -72,7 +72,7 @@ export class Arena {
   }
 
   hosts(): string[] {
-    return this.slots.map(({ host }) => host);
+    return this.slots.filter((slot) => slot.wanted).map(({ host }) => host);
   }
 
   cut(pairs: readonly (readonly [string, string])[], ms: number): void {

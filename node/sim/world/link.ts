@@ -17,8 +17,8 @@ export class Link {
   readonly #world: World;
   readonly #random: Random;
   readonly #plan: LinkPlan;
-  /** Nothing passes: what is sent waits for the system to send it again. */
-  #blocked = false;
+  /** Cuts that last: above zero nothing passes, and what is sent waits for the system to send it again. */
+  #cuts = 0;
   /** On top of the usual delay. */
   clogMs = 0;
   /** In order. What comes while anything waits goes behind it: a stream is never torn apart. */
@@ -31,20 +31,32 @@ export class Link {
   }
 
   get blocked(): boolean {
-    return this.#blocked;
+    return this.#cuts > 0;
   }
 
   block(): void {
-    this.#blocked = true;
+    this.#cuts += 1;
   }
 
+  /** Ends one cut; the longest of several decides. */
   unblock(): void {
-    if (!this.#blocked) return;
-    this.#blocked = false;
+    if (this.#cuts === 0) return;
+    this.#cuts -= 1;
+    if (this.#cuts === 0) this.#flow();
+  }
+
+  heal(): void {
+    const wasCut = this.blocked;
+    this.#cuts = 0;
+    this.clogMs = 0;
+    if (wasCut) this.#flow();
+  }
+
+  #flow(): void {
     if (this.#waiting.length === 0) return;
     // The systems at both ends send again when their timers say so.
     this.#world.after(this.#random.between(1, 1_000), () => {
-      if (this.#blocked) return;
+      if (this.blocked) return;
       const waiting = this.#waiting;
       this.#waiting = [];
       for (const arrive of waiting) arrive();
@@ -61,7 +73,7 @@ export class Link {
   carry(notBeforeMs: number, arrive: () => void): number {
     const at = Math.max(notBeforeMs, this.#world.nowMs + this.delayMs());
     this.#world.at(at, () => {
-      if (this.#blocked || this.#waiting.length > 0) this.#waiting.push(arrive);
+      if (this.blocked || this.#waiting.length > 0) this.#waiting.push(arrive);
       else arrive();
     });
     return at;

@@ -76,6 +76,22 @@ describe('simulated streams', () => {
     expect(heard.join('')).toBe('xy');
   });
 
+  it('stay cut until the last of several cuts has ended', async () => {
+    const { world, network, dial, heard } = await setUp();
+    const socket = dial();
+    await pass(world, 1_000);
+    const link = network.link('a', 'b');
+    link.block();
+    link.block();
+    link.unblock();
+    socket.write(Buffer.from('x'));
+    await pass(world, 5_000);
+    expect(heard).toEqual([]);
+    link.unblock();
+    await pass(world, 5_000);
+    expect(heard.join('')).toBe('x');
+  });
+
   it('are refused where nobody listens, reset when a process dies, and silent when its machine does', async () => {
     const { world, network, server, ends, dial } = await setUp();
     network

@@ -44,10 +44,7 @@ export class SimNetwork {
   }
 
   heal(): void {
-    for (const [, link] of this.#links) {
-      link.unblock();
-      link.clogMs = 0;
-    }
+    for (const [, link] of this.#links) link.heal();
   }
 
   host(name: string): Host {
