@@ -110,6 +110,15 @@ export class Router implements ConnectionOwner {
     return true;
   }
 
+  /** A ready connection beside one that seems silent; while there is none, one is opened. */
+  besides(silent: Connection): Connection | null {
+    const other = this.#ready.find((ready) => ready !== silent);
+    if (other !== undefined) return other;
+    const known = this.directory.members.map(({ client }) => client);
+    [...known, ...this.#options.endpoints].some((address) => this.#dial(address));
+    return null;
+  }
+
   park(waiter: Parked): void {
     this.#parked.add(waiter);
     this.#seek();

@@ -47,20 +47,26 @@ export class Renewal implements Pending {
   readonly connection: Connection;
   readonly leader: number;
   readonly start: LeaseStart;
-  request = 0;
   readonly #owner: SessionRequester;
+  readonly #ttlMs: number;
   constructor(
     owner: SessionRequester,
     registration: Registration,
     connection: Connection,
     leader: number,
     start: LeaseStart,
+    ttlMs: number,
   ) {
     this.#owner = owner;
     this.registration = registration;
     this.connection = connection;
     this.leader = leader;
     this.start = start;
+    this.#ttlMs = ttlMs;
+  }
+  /** Nothing at all has come over its connection since it was sent. */
+  get silent(): boolean {
+    return this.connection.lastReceivedMs < this.start.monotonicMs;
   }
   replied(): void {
     this.#owner.renewed(this);
@@ -71,9 +77,9 @@ export class Renewal implements Pending {
   disconnected(): void {
     this.#owner.renewalFailed(this, null);
   }
-  /** The next renewal sees to it. */
-  overdue(): boolean {
-    return false;
+  /** What it could confirm is over; until then even a late answer is worth having. */
+  overdue(nowMs: number): boolean {
+    return nowMs - this.start.monotonicMs > this.#ttlMs;
   }
 }
 

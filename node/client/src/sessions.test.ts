@@ -150,6 +150,34 @@ describe('a session', () => {
     expect(leader).toBe(101);
   });
 
+  // `npm run sim -- --seed 1 --faults kill,blackout,transfer` lost a session in calm to two late answers.
+  it('is kept by answers that come after the next keepalive is due', async () => {
+    const { clock, cluster, client, events } = await setUp({ sessionTtlMs: 3_000 });
+    const lock = await result(clock, client.locks.acquire('l'));
+    await clock.advance(500);
+    const dials = cluster.dials.length;
+    cluster.latencyMs = () => 1_300;
+    await clock.advance(20_000);
+    expect(lock.held).toBe(true);
+    expect(events.filter(({ type }) => type === 'sessionLost' || type === 'disconnected')).toEqual([]);
+    // Another member is asked meanwhile, once.
+    expect(cluster.dials.length).toBeLessThanOrEqual(dials + 1);
+  });
+
+  it('outlives a half-open connection that never says anything again', async () => {
+    const { clock, cluster, client, events } = await setUp({ sessionTtlMs: 1_000 });
+    const lock = await result(clock, client.locks.acquire('l'));
+    const leader = cluster.leaders[0]!;
+    cluster.onKeepAlive = (_group, member) => (member === leader ? 'lose' : 'normal');
+    cluster.onWrite = ({ member }) => (member === leader ? 'lose' : 'normal');
+    cluster.onDial = (member) => (member === leader ? 'mute' : 'normal');
+    cluster.latencyMs = () => 30;
+    await clock.advance(10_000);
+    expect(lock.held).toBe(true);
+    expect(events.filter(({ type }) => type === 'sessionLost')).toEqual([]);
+    expect(events.filter(({ type }) => type === 'disconnected').length).toBeGreaterThanOrEqual(1);
+  });
+
   it('waits for locks across its own loss', async () => {
     const { clock, cluster, client, another } = await setUp();
     const other = await another();

@@ -41,6 +41,8 @@ export class GroupSession implements RegistrationOwner, SessionRequester, Parked
   #waitingHead = 0;
 
   #renewal: Renewal | null = null;
+  /** The first one whose connection fell silent: it may still be answered. */
+  #doubted: Renewal | null = null;
   #renewFailures = 0;
   #renewTimer: Timer | null = null;
   #leaseTimer: Timer | null = null;
@@ -148,6 +150,7 @@ export class GroupSession implements RegistrationOwner, SessionRequester, Parked
   clusterChanged(): void {
     this.#opening = null;
     this.#renewal = null;
+    this.#doubted = null;
     if (this.#registration !== null)
       this.#lose(new SyncError('SESSION_EXPIRED', 'another cluster answers at these endpoints'), false);
   }
@@ -244,38 +247,49 @@ export class GroupSession implements RegistrationOwner, SessionRequester, Parked
   #renew(): void {
     const registration = this.#registration;
     if (registration === null) return;
+    const start = leaseStart(this.#options.clock);
+    this.#dropSilent(start.monotonicMs);
     registration.routesChanged();
-    const connection = registration.connection ?? this.#router.route(this.group);
+    let connection = registration.connection ?? this.#router.route(this.group);
     if (connection === null) {
       this.#router.park(this);
       return;
     }
     const leader = this.#router.directory.leaderOf(this.group);
     const renewal = this.#renewal;
-    const start = leaseStart(this.#options.clock);
     const everyMs = this.#options.sessionTtlMs / 3;
     if (renewal !== null && renewal.connection === connection) {
       if (start.monotonicMs - renewal.start.monotonicMs < everyMs - 1) {
         // One under way over the same route will do.
         if (renewal.leader === leader) return;
-      } else if (connection.lastReceivedMs < renewal.start.monotonicMs) {
-        // Nothing came since: half-open. Its close brings everything on it back here.
-        connection.close(new SyncError('UNAVAILABLE', `${connection.address} is silent`));
-        return;
+      } else if (renewal.silent) {
+        // Half-open, or only late: ask another member, and listen to this one for as long again.
+        this.#doubted ??= renewal;
+        connection = this.#router.besides(connection) ?? connection;
       }
     }
-    renewal?.connection.forget(renewal.request);
-    const next = new Renewal(this, registration, connection, leader, start);
+    // Those before it stay in force: an answer that is late counts from when its own question was sent.
+    const next = new Renewal(this, registration, connection, leader, start, this.#options.sessionTtlMs);
     this.#renewal = next;
     this.#scheduleRenewal(everyMs);
-    next.request = connection.keepAlive(this.group, [registration.session], next);
+    connection.keepAlive(this.group, [registration.session], next);
+  }
+
+  /** Closes a connection on which nothing came for two renewals: that brings everything on it back here. */
+  #dropSilent(nowMs: number): void {
+    const doubted = this.#doubted;
+    if (doubted === null || nowMs - doubted.start.monotonicMs < (2 * this.#options.sessionTtlMs) / 3 - 2)
+      return;
+    this.#doubted = null;
+    const { connection } = doubted;
+    if (doubted.silent) connection.close(new SyncError('UNAVAILABLE', `${connection.address} is silent`));
   }
 
   renewed(renewal: Renewal): void {
     const registration = this.#registration;
     if (registration === null || renewal.registration !== registration) return;
+    if (renewal.start.monotonicMs > this.#lease.monotonicMs) this.#lease = renewal.start;
     if (renewal !== this.#renewal) return;
-    this.#lease = renewal.start;
     this.#renewal = null;
     this.#renewFailures = 0;
     this.#pushesTo = renewal.connection;
@@ -324,6 +338,7 @@ export class GroupSession implements RegistrationOwner, SessionRequester, Parked
   #drop(registration: Registration, error: SyncError, known: boolean): void {
     this.#registration = null;
     this.#renewal = null;
+    this.#doubted = null;
     this.#renewTimer?.cancel();
     this.#renewTimer = null;
     this.#leaseTimer?.cancel();

@@ -64,7 +64,9 @@ export class FakeCluster implements Transport {
   keepAlives: { member: number; group: number; sessions: readonly number[] }[] = [];
   onWrite: (write: SeenWrite) => Fate = () => 'normal';
   onRead: (group: number, query: Query) => Fate = () => 'normal';
-  onKeepAlive: (group: number) => Fate = () => 'normal';
+  onKeepAlive: (group: number, member: number) => Fate = () => 'normal';
+  /** `mute`: the connection never stands, and nothing tells so. */
+  onDial: (member: number) => 'normal' | 'mute' = () => 'normal';
   /** False: a member that does not lead answers NOT_LEADER with a hint. */
   forwarding = true;
   /** False: the catalogue's configuration does not reach the data groups by itself. */
@@ -171,6 +173,7 @@ export class FakeCluster implements Transport {
           : undefined;
     const link = new FakeLink(this, target ?? 0, handlers);
     this.clock.defer(() => {
+      if (target !== undefined && this.onDial(target) === 'mute') return;
       if (target === undefined || this.down.has(target)) link.refuse();
       else if (link.open()) this.#links.add(link);
     });
@@ -249,7 +252,7 @@ export class FakeCluster implements Transport {
 
   #keepAlive(link: FakeLink, request: number, group: GroupId, sessions: readonly SessionId[]): void {
     this.keepAlives.push({ member: link.member, group, sessions });
-    if (!this.#serves(link, request, group, this.onKeepAlive(group))) return;
+    if (!this.#serves(link, request, group, this.onKeepAlive(group, link.member))) return;
     const known = new Set([...this.machines[group]!.sessions()].map(([session]) => session));
     if (!sessions.every((session) => known.has(session))) {
       link.error(request, 'SESSION_EXPIRED');
