@@ -1,6 +1,6 @@
 import { type DeliveryRecord, type Done, isDone, isKind, type Operation } from '../history/operations.ts';
 
-export interface SeenDelivery {
+interface SeenDelivery {
   readonly receive: Done<'receive'>;
   readonly record: DeliveryRecord;
 }

@@ -16,7 +16,7 @@ function ordered(_key: string, value: unknown): unknown {
   return Object.fromEntries(fields);
 }
 
-export function encodeLine(record: Operation | Observation): string {
+function encodeLine(record: Operation | Observation): string {
   return `${JSON.stringify(record, ordered)}\n`;
 }
 
@@ -30,10 +30,6 @@ export function encodeLines(records: Iterable<Operation | Observation>): string 
 /** What `encodeLines` wrote of operations. Throws with the line's number when a line is none. */
 export function decodeOperations(text: string): Operation[] {
   return decode(text, ['id', 'client', 'kind', 'call', 'invoked', 'completed', 'outcome']) as Operation[];
-}
-
-export function decodeObservations(text: string): Observation[] {
-  return decode(text, ['order', 'worldMs', 'member', 'kind']) as Observation[];
 }
 
 function decode(text: string, required: readonly string[]): unknown[] {

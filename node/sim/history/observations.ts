@@ -20,17 +20,17 @@ export interface EntryRecord {
 }
 
 /** The process came up; `restored` follows for each group that was on its volume. */
-export interface Started extends Base {
+interface Started extends Base {
   readonly kind: 'started';
   readonly ordinal: number;
 }
 /** It ended: a crash, a kill, or in order. What was not durable is gone. */
-export interface Stopped extends Base {
+interface Stopped extends Base {
   readonly kind: 'stopped';
   readonly why: 'crashed' | 'closed' | 'damaged';
 }
 /** The volume was lost or set aside: this id must never vote again. */
-export interface VolumeLost extends Base {
+interface VolumeLost extends Base {
   readonly kind: 'volumeLost';
 }
 /** What a start read from the volume: the member has forgotten everything else. */
@@ -96,7 +96,7 @@ export interface Installed extends Base {
   readonly stateHash: number | null;
 }
 /** Entries below `firstIndex` were compacted away, behind a durable snapshot. */
-export interface Compacted extends Base {
+interface Compacted extends Base {
   readonly kind: 'compacted';
   readonly group: number;
   readonly firstIndex: number;
@@ -125,7 +125,7 @@ export interface SessionsExpired extends Base {
   readonly sessions: readonly number[];
 }
 /** The cluster was founded anew from one survivor, which is `member`: what only others had is given up. */
-export interface Recovered extends Base {
+interface Recovered extends Base {
   readonly kind: 'recovered';
 }
 
@@ -146,4 +146,3 @@ export type Observation =
   | Acknowledged
   | SessionsExpired
   | Recovered;
-export type ObservationKind = Observation['kind'];

@@ -37,7 +37,7 @@ export interface DeliveryRecord {
   readonly enqueuedAtMs: number;
   readonly payload: string;
 }
-export interface DepthRecord {
+interface DepthRecord {
   readonly partition: number;
   readonly ready: number;
   readonly inFlight: number;
@@ -58,7 +58,7 @@ interface ReceiptCall {
 }
 
 /** Call and answer by kind of operation. */
-export interface Calls {
+interface Calls {
   /** `waitMs` null: for ever; 0: try. Refused with `LOCK_HELD` or `TIMEOUT`: nothing was granted. */
   lockAcquire: {
     call: { readonly name: string; readonly mode: LockModeName; readonly waitMs: number | null };

@@ -134,8 +134,8 @@ export const machineMutants: readonly Mutant[] = [
     edits: [
       {
         file: `${MACHINES}/tokens.ts`,
-        find: 'const token = Math.max(this.last + 1, floor);',
-        replace: 'const token = Math.max(1, floor);',
+        find: 'Math.max(this.last + 1, Number.isSafeInteger(floor) ? floor : 0)',
+        replace: 'Math.max(1, Number.isSafeInteger(floor) ? floor : 0)',
       },
     ],
     checkers: ['exactly once', 'fencing tokens'],
