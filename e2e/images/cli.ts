@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { rigWithImages } from '../kind/clusters.ts';
 import { installPackages } from '../rig/debian.ts';
 import { baseImage } from '../rig/images.ts';
 import { timedReport } from '../rig/progress.ts';
@@ -20,6 +21,7 @@ Usage: npm run images [-- OPTIONS] [-- operator|node|bench…]
   --base rig            Debian and the Node of this checkout, made here without any registry of images (needs Linux
                         with Debian's packages, and root)
   --archive DIR         write an archive of each image to DIR, to load into nodes
+  --on rig              for the Kubernetes that npm run e2e:up starts: as with --base rig, and put into its nodes
   --install here|inside where packages are installed: copied from this checkout, or by npm inside the build
                         (default ${defaults.install}; without this program, docker build -f node/Dockerfile . is "inside")
   -h, --help            this text
@@ -31,7 +33,11 @@ class UsageError extends Error {}
 interface Request {
   readonly options: ImagesOptions;
   readonly ownBase: boolean;
+  readonly onRig: boolean;
 }
+
+/** What the rig leaves no choice of. */
+const NOT_ON_RIG = ['builder', 'base', 'base-archive', 'archive', 'install'] as const;
 
 function readArguments(argv: readonly string[]): Request | null {
   const text = { type: 'string' } as const;
@@ -46,15 +52,20 @@ function readArguments(argv: readonly string[]): Request | null {
       'base-archive': text,
       archive: text,
       install: text,
+      on: text,
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
   if (values.help) return null;
+  const onRig = oneOf('--on', values.on, ['rig'] as const) !== undefined;
+  const needless = NOT_ON_RIG.find((flag) => onRig && values[flag] !== undefined);
+  if (needless !== undefined) throw new UsageError(`--${needless} has no place beside --on rig`);
   const ownBase = values.base === 'rig';
   if (ownBase && values['base-archive'] !== undefined)
     throw new UsageError('--base rig makes its base image: --base-archive has no place beside it');
   return {
     ownBase,
+    onRig,
     options: {
       builder: oneOf('--builder', values.builder, BUILDER_NAMES) ?? null,
       repository:
@@ -124,6 +135,12 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const report = timedReport();
   try {
+    if (request.onRig) {
+      const { images } = await rigWithImages(request.options, report);
+      // The archives are gone once they are loaded.
+      process.stdout.write(`${table(images.map((image) => ({ ...image, archive: null })))}\n`);
+      return 0;
+    }
     if (request.ownBase) await installPackages(report);
     const baseArchive = request.ownBase ? await baseImage(report) : request.options.baseArchive;
     const images = await buildImages({ ...request.options, baseArchive }, report);

@@ -1,12 +1,12 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildImages, defaultOptions, ROOT } from '../images/build.ts';
+import { type BuiltImage, buildImages, defaultOptions, type ImagesOptions, ROOT } from '../images/build.ts';
 import { run } from '../rig/command.ts';
 import { installPackages } from '../rig/debian.ts';
 import { baseImage } from '../rig/images.ts';
 import type { Report } from '../rig/progress.ts';
-import { bringUp } from '../rig/rig.ts';
+import { bringUp, type Rig } from '../rig/rig.ts';
 import { BASE_IMAGE } from '../rig/settings.ts';
 import type { ClusterAccess } from './story.ts';
 
@@ -76,12 +76,23 @@ export async function deleteKindCluster(report: Report): Promise<void> {
 
 /** The cluster that needs no Docker, started unless it runs, with the images of this checkout. */
 export async function rigCluster(report: Report): Promise<ClusterAccess> {
+  const { rig } = await rigWithImages(defaultOptions(), report);
+  const { kubectl = '', helm = '' } = rig.binaries;
+  return { kubeconfig: rig.kubeconfig, kubectl, helm };
+}
+
+/** The rig, started unless it runs, and the images that were put into its nodes. */
+export async function rigWithImages(
+  options: Pick<ImagesOptions, 'repository' | 'tag' | 'products'>,
+  report: Report,
+): Promise<{ readonly rig: Rig; readonly images: readonly BuiltImage[] }> {
   const archiveDir = mkdtempSync(join(tmpdir(), 'synccluster-archives-'));
   try {
     await installPackages(report);
     const images = await buildImages(
       {
         ...defaultOptions(),
+        ...options,
         builder: 'buildah',
         baseImage: BASE_IMAGE,
         baseArchive: await baseImage(report),
@@ -92,8 +103,7 @@ export async function rigCluster(report: Report): Promise<ClusterAccess> {
     const rig = await bringUp(report);
     report('loading the images into the nodes');
     for (const { archive } of images) if (archive !== null) await rig.loadImage(archive);
-    const { kubectl = '', helm = '' } = rig.binaries;
-    return { kubeconfig: rig.kubeconfig, kubectl, helm };
+    return { rig, images };
   } finally {
     rmSync(archiveDir, { recursive: true, force: true });
   }

@@ -3,15 +3,18 @@ import { bringDown } from './down.ts';
 import { exclusively } from './exclusive.ts';
 import { timedReport } from './progress.ts';
 import { bringUp } from './rig.ts';
+import { EXPORT_LINE } from './tools.ts';
 
 const HELP = `Starts and ends a Kubernetes on this machine, without Docker and without any registry of images.
 
-Usage: npm run e2e:up      start it, or find it running; prints its kubeconfig to standard output
+Usage: npm run e2e:up      start it, or find it running; prints a line for your shell, after which kubectl and helm
+                           are there and mean it: eval "$(npm run --silent e2e:up)" does both
        npm run e2e:down    end it and take away all it brought; what took long to build stays in the cache
 
 Two nodes, each a kubelet with a containerd of its own; etcd, API server, controller manager, scheduler, kube-proxy,
 CoreDNS and a provisioner of volumes run as processes. Needs Linux with Debian's packages, root, and, on the first
-run, Go. Tests run on it by "npm run e2e", or on any other cluster that KUBECONFIG names.
+run, Go. "npm run images -- --on rig" builds the images of this checkout and puts them into its nodes; tests run on it
+by "npm run e2e", or on any other cluster that KUBECONFIG names.
 
   -h, --help          this text
 
@@ -21,9 +24,9 @@ const COMMANDS = { up, down };
 
 async function up(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted());
-  const { kubeconfig } = await bringUp(report);
-  report(`Kubernetes is ready: export KUBECONFIG=${kubeconfig}`);
-  process.stdout.write(`${kubeconfig}\n`);
+  await bringUp(report);
+  report('Kubernetes is ready; for kubectl and helm on it type:');
+  process.stdout.write(`${EXPORT_LINE}\n`);
 }
 
 /** What was started goes on without this process, and is on record: the next start or end takes it away. */

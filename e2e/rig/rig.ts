@@ -24,6 +24,7 @@ import type { Report } from './progress.ts';
 import { isComplete, markComplete, type RigRecord, readRecord, writeRecord } from './record.ts';
 import { startServiceProxy } from './serviceProxy.ts';
 import { NODES } from './settings.ts';
+import { linkTools } from './tools.ts';
 import { startVolumeProvisioner } from './volumes.ts';
 
 /** A running Kubernetes of two nodes, `node1` in `zone-a` and `node2` in `zone-b`. */
@@ -81,6 +82,7 @@ export function bringUp(report: Report): Promise<Rig> {
     const running = runningRig();
     if (running !== null) {
       report('already running');
+      linkTools(running.binaries);
       await startStoppedNodes(running, report);
       return running;
     }
@@ -117,6 +119,7 @@ async function startAll(record: RigRecord, busybox: string, report: Report): Pro
   const { binaries } = record;
   mkdirSync(STATE_DIR, { recursive: true, mode: 0o711 });
   writeRecord(record);
+  linkTools(binaries);
   recordForeignPaths();
   recordKernelSettings();
   await makeNetwork();
