@@ -5,8 +5,7 @@ import { defaultOptions } from '../images/build.ts';
 import { applyCluster, installOperator, runBenchmark } from '../kind/story.ts';
 import { waitUntil } from '../rig/condition.ts';
 import { timedReport } from '../rig/progress.ts';
-import { runningRig } from '../rig/rig.ts';
-import { readAccess } from './access.ts';
+import { readAccess, rigOf } from './access.ts';
 import { ClientPod, type RemoteWriter } from './clientPod.ts';
 import { crash, restartsOf } from './crash.ts';
 import { DEMO, Demo, SETTLE } from './demo.ts';
@@ -19,6 +18,7 @@ import {
   Namespace,
   type PodObject,
 } from './kubernetes.ts';
+import { operatorValues } from './operator.ts';
 import { Samples } from './sample.ts';
 
 const NAMESPACE = 'synccluster-e2e';
@@ -31,7 +31,7 @@ const OWNED_KINDS = [
 
 const report = timedReport();
 const access = readAccess();
-const rig = access.isRig ? runningRig() : null;
+const rig = rigOf(access);
 const space = new Namespace(access, NAMESPACE);
 const samples = new Samples(NAMESPACE);
 let client: ClientPod;
@@ -96,7 +96,7 @@ afterAll(() => samples.remove());
 
 describe('the story of a SyncCluster', () => {
   test('the chart installs the operator and tests itself', async () => {
-    await installOperator(access, [`podAnnotations.builtAt=${new Date().toISOString()}`], report);
+    await installOperator(access, operatorValues(access), report);
   });
 
   test('the sample comes to three ready members where only restricted pods may run', async () => {
@@ -140,7 +140,7 @@ describe('the story of a SyncCluster', () => {
     );
     for (const told of [fourMembers, shrunk, unknown, negative])
       report(told.split('\n').find((line) => line.includes('spec.')) ?? told);
-    expect(fourMembers).toContain('spec.members: Unsupported value: 4');
+    expect(fourMembers).toContain('spec.members: Unsupported value: 4: supported values: "1", "3", "5"');
     expect(shrunk).toContain('size may only grow');
     expect(unknown).toContain('unknown field "spec.membres"');
     expect(negative).toContain(
@@ -263,6 +263,27 @@ describe('the story of a SyncCluster', () => {
       const told = Number.parseFloat(text) * (text.endsWith('k') ? 1000 : 1);
       expect(Math.abs(told - best) / best).toBeLessThan(0.05);
     }
+  });
+
+  test('short names and the category list the same as full names, and every field is explained', async () => {
+    const listed = async (what: string): Promise<string[]> =>
+      (await space.kubectl(['get', what, '--output=name'])).trim().split('\n').sort();
+    const full = await listed('syncclusters.synccluster.io,syncbenchmarks.synccluster.io');
+    expect(full).toHaveLength(2);
+    expect(await listed('scl,sb')).toEqual(full);
+    expect(await listed('sync')).toEqual(full);
+
+    const told = await space.kubectl(['explain', 'synccluster.spec.storage']);
+    const [head = '', tail = ''] = told.split('FIELDS:\n');
+    expect(head).toMatch(/DESCRIPTION:\s+\w+/);
+    const fields = tail.split(/\n\s*\n/).filter((field) => field.trim() !== '');
+    expect(fields.map((field) => /^ {2}(\w+)\t/.exec(field)?.[1])).toEqual([
+      'medium',
+      'retention',
+      'size',
+      'storageClassName',
+    ]);
+    for (const field of fields) expect(field.replace(/\n {2}enum: .*/, '')).toMatch(/>.*\n {4}\w+/);
   });
 
   test('all that is owned goes with its owner, and volumes stay as retention says', async () => {
