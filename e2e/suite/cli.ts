@@ -10,21 +10,24 @@ import { run } from '../rig/command.ts';
 import { bringDown } from '../rig/down.ts';
 import { collectEvidence } from '../rig/evidence.ts';
 import { exclusively } from '../rig/exclusive.ts';
+import { KUBECONFIG } from '../rig/paths.ts';
 import { timedReport } from '../rig/progress.ts';
 import { runningRig } from '../rig/rig.ts';
 import { ACCESS_VARIABLE, type SuiteAccess } from './access.ts';
 
 const HELP = `Tests SyncCluster on a real Kubernetes: the chart installed, upgraded and uninstalled; the sample scaled, its leader
 killed under load, the operator killed after each step, nodes and volumes lost; a benchmark; what rest costs; and that
-the operator was refused nothing and has no right that it does not use.
+the operator was refused nothing and has no right that it does not use; what the README says to do by hand.
 
 Usage: npm run e2e [-- OPTIONS FILE…]
 
-FILE is a part of the name of one of e2e/suite/*.e2e.ts, such as "volumes"; none given: all of them.
+FILE is a part of the name of one of e2e/suite/*.e2e.ts, such as "volumes"; none given: all of them. "rights" looks at
+what the operator asked for in the whole run, and fails without the others.
 
-On the cluster that KUBECONFIG names, if it is set: then kubectl and helm have to be on the PATH, and the cluster has to
-get the images of "npm run images"; namespaces that begin with synccluster-e2e are the tests' own there, and the chart's
-release stays.
+On the cluster that KUBECONFIG names, if it is set and not the rig's: then kubectl and helm have to be on the PATH, and
+the cluster has to get the images of "npm run images". Namespaces that begin with synccluster-e2e are the tests' own
+there. The release synccluster in synccluster-system becomes this checkout's chart with its default values, whatever it
+was, and stays; what needs the rig's machines, another image or the end of that release is left out.
 Otherwise on the rig (npm run e2e:up), with the images of this checkout; a rig that did not run is ended afterwards.
 
   --keep          leave the rig running
@@ -52,6 +55,17 @@ async function namedCluster(kubeconfig: string): Promise<ClusterAccess> {
   });
   report(`on the cluster of ${kubeconfig}`);
   return { kubeconfig, kubectl: 'kubectl', helm: 'helm' };
+}
+
+/** Namespaces of tests that failed before, which were kept to be looked at. */
+async function removeLeftovers({ kubeconfig, kubectl }: ClusterAccess): Promise<void> {
+  const ask = (...args: string[]): Promise<string> =>
+    run(kubectl, ['--kubeconfig', kubeconfig, ...args], { timeoutMs: 300_000 });
+  const all = (await ask('get', 'namespaces', '--output=name')).split('\n');
+  const left = all.filter((name) => /^namespace\/synccluster-e2e(-|$)/.test(name));
+  if (left.length === 0) return;
+  report(`removing what tests left before: ${left.join(', ')}`);
+  await ask('delete', ...left, '--ignore-not-found', '--timeout=4m');
 }
 
 function runTests(access: SuiteAccess, files: readonly string[]): Promise<number> {
@@ -104,7 +118,8 @@ async function main(): Promise<number> {
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onInterrupt);
   const kubeconfig = process.env['KUBECONFIG'];
-  const isRig = kubeconfig === undefined || kubeconfig === '';
+  // That of the rig may be set because "npm run e2e:up" said so.
+  const isRig = kubeconfig === undefined || kubeconfig === '' || kubeconfig === KUBECONFIG;
   const unable = isRig && ifPossible ? unableReason() : null;
   if (unable !== null) {
     process.stdout.write(`NOT RUN: no test on a real Kubernetes: ${unable}, and KUBECONFIG is not set\n`);
@@ -115,6 +130,7 @@ async function main(): Promise<number> {
   try {
     const runBegan = new Date().toISOString();
     const access = isRig ? await rigCluster(report) : await namedCluster(kubeconfig);
+    await removeLeftovers(access);
     code = await runTests({ ...access, isRig, runBegan }, files);
     if (code !== 0 && !interrupted) {
       const evidence = await collectEvidence(access.kubectl, access.kubeconfig);

@@ -68,13 +68,14 @@ export class Namespace {
 
   /** An empty one that enforces the restricted Pod Security level, whatever was in it before. */
   async recreate(): Promise<void> {
-    await this.remove();
+    await this.remove('--timeout=4m');
     const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
     const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: this.name, labels } };
     await this.kubectl(['create', '--filename', '-'], JSON.stringify(namespace));
   }
-  async remove(): Promise<void> {
-    await this.kubectl(['delete', 'namespace', this.name, '--ignore-not-found', '--timeout=4m']);
+  /** Others go on meanwhile: Kubernetes takes a quarter of a minute for it. */
+  async remove(wait = '--wait=false'): Promise<void> {
+    await this.kubectl(['delete', 'namespace', this.name, '--ignore-not-found', wait]);
   }
 
   async get<T extends ListedObject>(resource: string): Promise<T> {
