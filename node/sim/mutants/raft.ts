@@ -15,7 +15,7 @@ export const raftMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['log matching'],
-    maxSeeds: 20,
+    maxSeeds: 100,
   },
   {
     name: 'count-learner-in-quorum',
