@@ -1,3 +1,5 @@
+import type { FaultName } from '../run/plan.ts';
+
 /** An exact replacement in one source file. */
 export interface Edit {
   /** From the root of the repository. */
@@ -15,6 +17,8 @@ export interface Mutant {
   readonly why: string;
   /** Checkers that are expected to be the first to notice; `run`: the members or the world themselves. */
   readonly checkers: readonly string[];
+  /** What strikes its runs, instead of what each seed draws: where the bug needs a rare meeting of faults. */
+  readonly faults?: readonly FaultName[];
   /** Seeds 1 to this must be enough. */
   readonly maxSeeds: number;
 }

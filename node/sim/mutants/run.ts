@@ -42,14 +42,15 @@ interface Verdict {
 async function hunt(mutant: Mutant, maxSeeds: number, jobs: number, sane: Pool): Promise<Verdict> {
   const unfit: number[] = [];
   const pool = new Pool(mutant.name);
-  const run = (seed: number): Promise<Report> => pool.run({ seed, faults: null, transcriptPath: null });
+  const { faults = null } = mutant;
+  const run = (seed: number): Promise<Report> => pool.run({ seed, faults, transcriptPath: null });
   try {
     for (let from = 1; from <= maxSeeds; from += jobs) {
       const seeds = Array.from({ length: Math.min(jobs, maxSeeds + 1 - from) }, (_, i) => from + i);
       for (const report of await Promise.all(seeds.map(run))) {
         const caught = catchOf(report);
         if (caught === null) continue;
-        const without = await sane.run({ seed: caught.seed, faults: null, transcriptPath: null });
+        const without = await sane.run({ seed: caught.seed, faults, transcriptPath: null });
         if (without.passed) return { caught, unfit };
         unfit.push(caught.seed);
       }

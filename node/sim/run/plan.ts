@@ -72,7 +72,8 @@ export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null): Pla
   const random = new Random(seed, 'plan');
   // A few faults at full strength find other bugs than all of them at once.
   const share = random.pick([0.15, 0.3, 0.5, 0.8]);
-  const drawn = new Set(FAULT_NAMES.filter(() => random.chance(share)));
+  // Each fault by a sequence of its own: a new kind of fault leaves the seeds that do not have it as they were.
+  const drawn = new Set(FAULT_NAMES.filter((name) => new Random(seed, `fault ${name}`).chance(share)));
   const faults = only ?? drawn;
   const members = random.pick([1, 3, 3, 3, 3, 5, 5]);
   const slots = faults.has('scale') ? 5 : members;
