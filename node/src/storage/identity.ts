@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import type { FileOps } from './fileOps.ts';
 import type { Damage, Identity } from './storage.ts';
 
@@ -40,13 +41,20 @@ function parseIdentity(text: string): Identity | null {
   if (memberId < 1 || memberId > MEMBER_ID_MAX) return null;
   if (clusterId !== null && (typeof clusterId !== 'string' || clusterId === '')) return null;
   if (typeof recovering !== 'boolean' || (recovering && clusterId === null)) return null;
-  return { memberId, clusterId, recovering };
+  const identity = { memberId, clusterId, recovering };
+  // One changed digit would be another member.
+  if (!('crc' in value) || value.crc !== checksum(identity)) return null;
+  return identity;
+}
+
+function checksum({ memberId, clusterId, recovering }: Identity): number {
+  return crc32(JSON.stringify([memberId, clusterId, recovering]));
 }
 
 /** Replaces the identity whole or not at all; durable when it resolves. */
 export async function saveIdentity(ops: FileOps, directory: string, identity: Identity): Promise<void> {
   const { memberId, clusterId, recovering } = identity;
-  const written = recovering ? identity : { memberId, clusterId };
+  const written = { memberId, clusterId, ...(recovering ? { recovering } : {}), crc: checksum(identity) };
   const path = join(directory, IDENTITY_FILE);
   const file = await ops.open(`${path}.tmp`, 'create');
   try {

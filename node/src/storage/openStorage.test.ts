@@ -64,6 +64,7 @@ test.each([
   '{"memberId":"7"}',
   '{"memberId":7,"clusterId":"c","recovering":1}',
   '{"memberId":7,"clusterId":null,"recovering":true}',
+  '{"memberId":7,"clusterId":"c"}',
   '[]',
   'null',
 ])('an unreadable identity (%s) is damage, and is left as it is', async (text) => {
@@ -75,6 +76,26 @@ test.each([
   expect(opened.storage.identity.memberId).toBeGreaterThan(0);
   expect(readFileSync(join(directory.path, 'identity.json'), 'utf8')).toBe(text);
 });
+
+test.each([
+  ['member', /(\d)(?=,"clusterId")/, (digit: string) => String((Number(digit) + 1) % 10)],
+  ['cluster', /old/, () => 'olf'],
+] as const)(
+  'an identity that reads well but names another %s than was written is damage',
+  async (_, from, to) => {
+    using directory = temporaryDirectory();
+    const { storage } = await openFiles(directory.path);
+    await storage.adopt('old');
+    await storage.close();
+    const path = join(directory.path, 'identity.json');
+    const text = readFileSync(path, 'utf8');
+    const changed = text.replace(from, to);
+    expect(changed).not.toBe(text);
+    writeFileSync(path, changed);
+    await using opened = await openFiles(directory.path);
+    expect(opened.storage.recovered.damage).toMatchObject({ file: 'identity.json' });
+  },
+);
 
 test('a missing identity beside data is damage', async () => {
   using directory = temporaryDirectory();
@@ -114,6 +135,7 @@ test('a volume set aside keeps its lock and its data, and starts anew under anot
   expect(JSON.parse(readFileSync(join(aside, 'identity.json'), 'utf8'))).toEqual({
     memberId,
     clusterId: 'old',
+    crc: expect.any(Number),
   });
 
   const fresh = await openStorage(directory.path, options);
