@@ -1,4 +1,4 @@
-import type { FaultName } from '../run/plan.ts';
+import type { Choices, FaultName } from '../run/plan.ts';
 
 /** An exact replacement in one source file. */
 export interface Edit {
@@ -15,10 +15,12 @@ export interface Mutant {
   readonly edits: readonly Edit[];
   /** The promise that is broken, and why nobody would see it at once. */
   readonly why: string;
-  /** Checkers that are expected to be the first to notice; `run`: the members or the world themselves. */
+  /** One of these must notice it, or it counts as not noticed; `run`: the members or the world themselves. */
   readonly checkers: readonly string[];
   /** What strikes its runs, instead of what each seed draws: where the bug needs a rare meeting of faults. */
   readonly faults?: readonly FaultName[];
+  /** What else of its runs is not drawn. */
+  readonly choices?: Choices;
   /** Seeds 1 to this must be enough. */
   readonly maxSeeds: number;
 }

@@ -1,69 +1,30 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Pool } from '../run/pool.ts';
-import type { Report } from '../run/worker.ts';
 import { MUTANTS, mutantNamed } from './catalogue.ts';
+import { hunt, tell, type Verdict } from './hunt.ts';
 import type { Mutant } from './mutant.ts';
 
-const HELP = `Plants each bug of the catalogue in turn and runs seeds 1, 2, … until the simulator notices it. A seed that
-also fails with nothing planted does not count.
+const HELP = `Plants each bug of the catalogue in turn and runs seeds 1, 2, … until one of the checkers that are meant for
+it notices. What another checker notices does not count, nor does a seed that also fails with nothing planted.
 
 npm run sim:mutants -- [options]
   --mutant NAME    this one only; may be given several times
+  --from S         the first seed (1)
   --max-seeds N    instead of the number that the catalogue states for each
+  --rate           do not stop at the first catch: tell how many of the seeds catch it
   --within N       only those that the catalogue wants caught within so many seeds
-  --jobs N         processes at a time (as many as there are processors)
+  --jobs N         bugs at a time (as many as there are processors)
   --list           names and what is broken
   --help
 
 Exit code 0: all were caught; 1: one was not; 2: bad arguments.`;
 
-interface Catch {
-  readonly seed: number;
-  readonly checker: string;
-  readonly what: string;
-}
-
-/** The checker's verdict; what could not be decided proves nothing. Null: the seed passed. */
-function catchOf({ seed, problems }: Report): Catch | null {
-  for (const problem of problems) {
-    const found = /^(run|[^:\n]+: broken): (.*)/.exec(problem);
-    if (found !== null) return { seed, checker: found[1]!.replace(': broken', ''), what: found[2]! };
-  }
-  return null;
-}
-
-interface Verdict {
-  readonly caught: Catch | null;
-  /** Seeds that fail with nothing planted. */
-  readonly unfit: readonly number[];
-}
-
-async function hunt(mutant: Mutant, maxSeeds: number, jobs: number, sane: Pool): Promise<Verdict> {
-  const unfit: number[] = [];
-  const pool = new Pool(mutant.name);
-  const { faults = null } = mutant;
-  const run = (seed: number): Promise<Report> => pool.run({ seed, faults, transcriptPath: null });
-  try {
-    for (let from = 1; from <= maxSeeds; from += jobs) {
-      const seeds = Array.from({ length: Math.min(jobs, maxSeeds + 1 - from) }, (_, i) => from + i);
-      for (const report of await Promise.all(seeds.map(run))) {
-        const caught = catchOf(report);
-        if (caught === null) continue;
-        const without = await sane.run({ seed: caught.seed, faults, transcriptPath: null });
-        if (without.passed) return { caught, unfit };
-        unfit.push(caught.seed);
-      }
-    }
-    return { caught: null, unfit };
-  } finally {
-    pool.close();
-  }
-}
-
 interface Arguments {
   readonly mutants: readonly Mutant[];
+  readonly from: number;
   readonly maxSeeds: number | null;
+  readonly rate: boolean;
   readonly jobs: number;
   readonly show: 'help' | 'list' | null;
 }
@@ -72,7 +33,9 @@ function readArguments(): Arguments {
   const { values } = parseArgs({
     options: {
       mutant: { type: 'string', multiple: true },
+      from: { type: 'string' },
       'max-seeds': { type: 'string' },
+      rate: { type: 'boolean' },
       within: { type: 'string' },
       jobs: { type: 'string' },
       list: { type: 'boolean' },
@@ -87,13 +50,15 @@ function readArguments(): Arguments {
   const within = values.within === undefined ? Infinity : whole('within', values.within);
   return {
     mutants: (values.mutant?.map(mutantNamed) ?? MUTANTS).filter((mutant) => mutant.maxSeeds <= within),
+    from: values.from === undefined ? 1 : whole('from', values.from),
+    rate: values.rate === true,
     maxSeeds: values['max-seeds'] === undefined ? null : whole('max-seeds', values['max-seeds']),
     jobs: values.jobs === undefined ? availableParallelism() : whole('jobs', values.jobs),
     show: values.help === true ? 'help' : values.list === true ? 'list' : null,
   };
 }
 
-async function main({ mutants, maxSeeds, jobs, show }: Arguments): Promise<boolean> {
+async function main({ mutants, from, maxSeeds, rate, jobs, show }: Arguments): Promise<boolean> {
   if (show !== null) {
     console.log(show === 'help' ? HELP : mutants.map(({ name, why }) => `${name}: ${why}`).join('\n'));
     return true;
@@ -101,27 +66,31 @@ async function main({ mutants, maxSeeds, jobs, show }: Arguments): Promise<boole
   const started = performance.now();
   const sane = new Pool(null);
   const missed: string[] = [];
-  const byAnother: string[] = [];
-  console.log('| mutant | seeds until caught | checker | what it saw |\n|---|---|---|---|');
-  try {
-    for (const mutant of mutants) {
-      const most = maxSeeds ?? mutant.maxSeeds;
-      const { caught, unfit } = await hunt(mutant, most, jobs, sane);
-      if (caught === null) missed.push(mutant.name);
-      else if (!mutant.checkers.includes(caught.checker)) byAnother.push(mutant.name);
-      const seeds = caught === null ? `not within ${most}` : String(caught.seed);
-      const others = unfit.length === 0 ? '' : ` (${unfit.join(', ')} fail with nothing planted)`;
-      console.log(
-        `| ${mutant.name} | ${seeds}${others} | ${caught?.checker ?? '-'} | ${caught?.what ?? '-'} |`,
-      );
+  console.log('| mutant | faults | seeds until caught | by |\n|---|---|---|---|');
+  const left = [...mutants];
+  const next = async (): Promise<void> => {
+    for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
+      const seeds = maxSeeds ?? mutant.maxSeeds;
+      const verdicts: Verdict[] = [];
+      for (let seed = from; seed < from + seeds; seed += verdicts.at(-1)!.seeds) {
+        verdicts.push(await hunt(mutant, { from: seed, seeds: from + seeds - seed, jobs: 1, sane }));
+        if (!rate) break;
+      }
+      const caught = verdicts.filter((verdict) => verdict.caught !== null);
+      if (caught.length === 0) missed.push(mutant.name);
+      const until = caught.length === 0 ? '-' : String(caught[0]!.caught!.seed + 1 - from);
+      const share = rate ? ` (${caught.length} of ${seeds})` : '';
+      const faults = mutant.faults?.join(', ') ?? 'drawn';
+      console.log(`| ${mutant.name} | ${faults} | ${until}${share} | ${tell(mutant, verdicts[0]!)} |`);
     }
+  };
+  try {
+    await Promise.all(Array.from({ length: jobs }, next));
   } finally {
     sane.close();
   }
   const seconds = ((performance.now() - started) / 1_000).toFixed(0);
   console.log(`\n${mutants.length - missed.length} of ${mutants.length} caught in ${seconds} s`);
-  if (byAnother.length > 0)
-    console.log(`by another checker than the one meant for it: ${byAnother.join(', ')}`);
   if (missed.length > 0) console.log(`NOT caught: ${missed.join(', ')}`);
   return missed.length === 0;
 }

@@ -1,6 +1,11 @@
 import type { GroupId } from '@synccluster/client/protocol';
 import type { Arena, Blow } from './arena.ts';
+import { strand } from './networkBlows.ts';
 import { type FaultName, WILD_ORDINAL } from './plan.ts';
+
+/** How long somebody watches for a change of the configuration, and how closely. */
+const CHANGE_MS = 3_000;
+const WATCH_MS = 0.2;
 
 /** What people and operators do to a cluster. */
 export function clusterBlows(arena: Arena): Partial<Record<FaultName, Blow>> {
@@ -10,6 +15,7 @@ export function clusterBlows(arena: Arena): Partial<Record<FaultName, Blow>> {
     restart: () => arena.victim().restart(),
     forcedRecovery: () => forceRecovery(arena),
     scale: () => scale(arena),
+    cutAtChange: () => cutAtChange(arena),
   };
 }
 
@@ -66,4 +72,26 @@ function scale(arena: Arena): void {
   // The clock of the only member is the cluster's: with a wrong one, nothing is promised.
   const sizes = plan.faults.has('wildClock') ? [3, 5] : [1, 3, 5];
   operator.scale(arena.random.pick(sizes.filter((members) => members !== operator.members)));
+}
+
+/** The entry of the change is in one log only, and will be replaced. */
+async function cutAtChange(arena: Arena): Promise<void> {
+  const { random, slots } = arena;
+  const { world } = arena.options;
+  const ms = random.between(1_000, 8_000);
+  scale(arena);
+  const dueMs = world.nowMs + CHANGE_MS;
+  while (world.nowMs < dueMs && !arena.over) {
+    const changing = slots.find(({ running }) =>
+      [...(running?.member.groups.values() ?? [])].some(({ core }) => {
+        const { role, configurationIndex, commit } = core.status();
+        return role === 'leader' && configurationIndex > commit;
+      }),
+    );
+    if (changing !== undefined) {
+      strand(arena, changing.host, ms);
+      return;
+    }
+    await world.sleep(WATCH_MS);
+  }
 }

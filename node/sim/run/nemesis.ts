@@ -1,41 +1,50 @@
+import { spoilsInUse } from '../world/spoil.ts';
 import { Arena, type ArenaOptions, type Blow } from './arena.ts';
 import { clusterBlows } from './clusterBlows.ts';
 import { diskBlows } from './diskBlows.ts';
+import { leaseBlows } from './leaseBlows.ts';
 import { machineBlows } from './machineBlows.ts';
 import { networkBlows } from './networkBlows.ts';
+import type { FaultName } from './plan.ts';
 
 /** Strikes at random for as long as the attack lasts, within what a cluster must survive; then makes all well again. */
 export class Nemesis {
   readonly #arena: Arena;
-  readonly #blows: readonly Blow[];
-  #blowsStruck = 0;
+  readonly #blows: readonly (readonly [name: FaultName, blow: Blow])[];
 
   constructor(options: ArenaOptions) {
     const arena = new Arena(options);
     this.#arena = arena;
-    const all = {
+    const all: Partial<Record<FaultName, Blow>> = {
       ...networkBlows(arena),
       ...machineBlows(arena),
       ...diskBlows(arena),
       ...clusterBlows(arena),
+      ...leaseBlows(arena),
     };
-    this.#blows = [...options.plan.faults].map((name) => all[name]).filter((blow) => blow !== undefined);
-  }
-
-  get blowsStruck(): number {
-    return this.#blowsStruck;
+    this.#blows = [...options.plan.faults].flatMap((name) => {
+      const blow = all[name];
+      return blow === undefined ? [] : [[name, blow] as const];
+    });
   }
 
   async attack(untilMs: number): Promise<void> {
-    const { world, random, plan, note } = this.#arena.options;
+    const arena = this.#arena;
+    const { world, random, plan, note } = arena.options;
+    for (const { ordinal, byMs, fromStart } of plan.wildClocks) {
+      if (!fromStart) arena.slots[ordinal]?.shiftWall(byMs);
+      arena.struck('wildClock');
+    }
     while (world.nowMs < untilMs) {
       // Blows come in bursts as well as evenly.
       await world.sleep(Math.min(plan.blowEveryMs * -Math.log(1 - random.unit()), 4 * plan.blowEveryMs));
       if (this.#blows.length === 0 || world.nowMs >= untilMs) continue;
-      this.#blowsStruck += 1;
-      const blow = random.pick(this.#blows);
+      const [name, blow] = random.pick(this.#blows);
+      const strike = async (): Promise<void> => {
+        if ((await blow()) !== false) arena.struck(name);
+      };
       // Who was to be hit may be gone by then.
-      void (async () => blow())().catch((error: unknown) => {
+      void strike().catch((error: unknown) => {
         note(`blow failed: ${error instanceof Error ? error.message : String(error)}`);
       });
     }
@@ -60,6 +69,8 @@ export class Nemesis {
       disk.foreignBytes = 0;
       disk.slowness = 1;
       slot.process?.dieAfterEffects(Number.POSITIVE_INFINITY);
+      // Rot that lies where nobody has looked is to be found before all counts as well: a start looks everywhere.
+      if (slot.wanted && spoilsInUse(disk).length > 0) slot.kill('to read again what is spoilt');
       if (slot.wanted && !heldBack.has(slot)) slot.comeBack();
     }
     for (const { process } of clients) process.resume();

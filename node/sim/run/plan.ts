@@ -34,6 +34,11 @@ export const FAULTS = {
   scale: 'the cluster grows and shrinks',
   clientPause: 'clients stand still',
   clientCut: 'clients are cut off',
+  cutAtTransfer: 'a leader of locks is deposed and does not hear of it, nor do clients on its side',
+  leadershipBack: 'the leadership of locks goes away and comes back, later than a lease lasts',
+  lateKeepalives: 'keepalives arrive while the expiry of their sessions is on its way to slow disks',
+  lateAnswers: 'answers take most of a lease, then clients are cut off',
+  cutAtChange: 'a leader is cut off with a change of the configuration that only it has',
 } as const;
 export type FaultName = keyof typeof FAULTS;
 export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
@@ -65,20 +70,52 @@ export interface Plan {
   readonly requestTimeoutMs: number;
   /** Longest pause between two actions of one of a client's actors. */
   readonly pauseMs: number;
+  /** Longest time for which a lock is held. */
+  readonly holdMs: number;
+  /** Between two looks at a lock that is held. */
+  readonly markMs: number;
 }
 
+/** What may be chosen beforehand instead of drawn. */
+export type Choices = Partial<
+  Pick<
+    Plan,
+    | 'members'
+    | 'shards'
+    | 'clients'
+    | 'attackMs'
+    | 'blowEveryMs'
+    | 'link'
+    | 'sessionTtlMs'
+    | 'pauseMs'
+    | 'holdMs'
+    | 'markMs'
+  >
+> & { readonly tuning?: Partial<MemberTuning> };
+
+/** Where leases are raced against, locks are held for as long as that takes. */
+const LEASE_RACES: readonly FaultName[] = [
+  'cutAtTransfer',
+  'leadershipBack',
+  'lateKeepalives',
+  'lateAnswers',
+];
+
 /** Everything that is fixed for the whole of a seed's run. `only`: the faults to have, instead of drawn ones. */
-export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null): Plan {
+export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null, choices: Choices = {}): Plan {
   const random = new Random(seed, 'plan');
   // A few faults at full strength find other bugs than all of them at once.
   const share = random.pick([0.15, 0.3, 0.5, 0.8]);
   // Each fault by a sequence of its own: a new kind of fault leaves the seeds that do not have it as they were.
   const drawn = new Set(FAULT_NAMES.filter((name) => new Random(seed, `fault ${name}`).chance(share)));
   const faults = only ?? drawn;
-  const members = random.pick([1, 3, 3, 3, 3, 5, 5]);
-  const slots = faults.has('scale') ? 5 : members;
-  const clients = 2 + random.below(3);
-  return {
+  const drawnMembers = random.pick([1, 3, 3, 3, 3, 5, 5]);
+  const members = choices.members ?? drawnMembers;
+  const slots = faults.has('scale') || faults.has('cutAtChange') ? 5 : members;
+  const drawnClients = 2 + random.below(3);
+  const clients = choices.clients ?? drawnClients;
+  const holds = new Random(seed, 'holds');
+  const plan: Plan = {
     seed,
     faults,
     slots,
@@ -128,7 +165,10 @@ export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null): Pla
     sessionTtlMs: random.pick([1_000, 2_000, 5_000]),
     requestTimeoutMs: random.pick([1_000, 3_000, 10_000]),
     pauseMs: random.pick([100, 200, 400, 1_000]),
+    holdMs: LEASE_RACES.some((race) => faults.has(race)) ? holds.pick([800, 3_000, 8_000]) : 800,
+    markMs: 100,
   };
+  return { ...plan, ...choices, tuning: { ...plan.tuning, ...choices.tuning } };
 }
 
 function drawClock(random: Random, wild: boolean): ClockPlan {

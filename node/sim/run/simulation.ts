@@ -150,6 +150,8 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
       ...DEFAULT_SETTINGS,
       clients: plan.clients,
       pauseMs: plan.pauseMs,
+      holdMs: plan.holdMs,
+      markMs: plan.markMs,
       // A client that is closed lets what it was at end as it may: not when all is to be answered.
       get reconnect() {
         return calm ? 0 : DEFAULT_SETTINGS.reconnect;

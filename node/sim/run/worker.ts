@@ -1,13 +1,14 @@
 import { describe } from '../checkers/index.ts';
 import { unplanted } from '../mutants/register.ts';
 import type { Marks } from './marks.ts';
-import { drawPlan, type FaultName } from './plan.ts';
+import { type Choices, drawPlan, type FaultName } from './plan.ts';
 import { simulate } from './simulation.ts';
 
 /** A process that runs one seed after the other, as it is told to. */
 export interface Task {
   readonly seed: number;
   readonly faults: readonly FaultName[] | null;
+  readonly choices?: Choices;
   readonly transcriptPath: string | null;
 }
 
@@ -36,9 +37,10 @@ process.on('message', (task: Task) => {
 // Whoever asked is gone.
 process.on('disconnect', () => process.exit());
 
-async function run({ seed, faults, transcriptPath }: Task): Promise<Report> {
+async function run({ seed, faults, choices, transcriptPath }: Task): Promise<Report> {
   const before = process.cpuUsage();
-  const result = await simulate(drawPlan(seed, faults === null ? null : new Set(faults)), { transcriptPath });
+  const plan = drawPlan(seed, faults === null ? null : new Set(faults), choices);
+  const result = await simulate(plan, { transcriptPath });
   const { violations, error, hash, events, simulatedMs, operations, acknowledged, blows, marks } = result;
   const missing = unplanted();
   if (missing.length > 0) throw new Error(`the mutant was not planted: ${missing.join(', ')} was not loaded`);
