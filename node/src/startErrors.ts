@@ -1,4 +1,5 @@
 import { MemberError } from './errors.ts';
+import { TooOldError } from './machines/features.ts';
 
 const UNUSABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ENOENT', 'EEXIST', 'ENOSPC', 'EDQUOT']);
 
@@ -7,6 +8,7 @@ export function startError(error: unknown): string | null {
   if (error instanceof MemberError) {
     return error.code === 'CONFIG' || error.code === 'DIRECTORY_LOCKED' ? error.message : null;
   }
+  if (error instanceof TooOldError) return error.message;
   if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) return null;
   const { code, syscall, address, port } = error as NodeJS.ErrnoException & {
     address?: string;

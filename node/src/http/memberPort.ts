@@ -28,6 +28,8 @@ export interface GroupView {
   };
   /** False while the newest configuration could still be taken back by another leader. */
   configurationCommitted: boolean;
+  /** Of the group: no operation above it is served yet. */
+  featureLevel: number;
   /** Leader only. */
   progress: { id: number; match: number; active: boolean }[];
 }
@@ -39,6 +41,8 @@ export interface MemberStatus {
   ready: boolean;
   notReadyReason: string | null;
   freeBytes: number;
+  /** Highest that this member's version knows. */
+  featureLevel: number;
   groups: GroupView[];
   roster: {
     version: number;

@@ -8,6 +8,7 @@ import type {
   SessionId,
   StampMs,
 } from '@synccluster/client/protocol';
+import type { Features } from './features.ts';
 
 /** Reply of one applied command: a positional value, or an error that is an ordinary result. */
 export type Outcome =
@@ -37,7 +38,8 @@ export interface FrozenState {
 export interface Machine {
   /**
    * Applies one command of an entry stamped `stampMs` at `index` (several commands share both). Never throws for
-   * anything a command says: what is wrong becomes an error outcome.
+   * anything a command says: what is wrong becomes an error outcome. Throws where this version must not go on: the
+   * log has an operation that it does not know, or raises the group to a level above its own.
    */
   apply(command: Command, stampMs: StampMs, index: LogIndex): Outcome;
   /** Answers a query from applied state; `null`: not this machine's. Never changes hashed state. */
@@ -48,10 +50,15 @@ export interface Machine {
   takeReadyQueues(): ReadonlySet<string>;
   /** Earliest stamp at which an `Expire` command would do something; `Infinity`: nothing is due. */
   nextDueStampMs(): number;
+  /** What all members knew when it was raised last: no operation above it is in the log. */
+  featureLevel(): number;
   /** Registrations and their TTL in milliseconds: the leader watches over them. */
   sessions(): Iterable<readonly [session: SessionId, ttlMs: number]>;
   freeze(): FrozenState;
-  /** Empties the state, then takes the records of a snapshot in order, then checks that they were complete. */
+  /**
+   * Empties the state, then takes the records of a snapshot in order, then checks that they were complete. Throws
+   * `TooOldError` for one of a level above this version's.
+   */
   restore(records: Iterable<SnapshotRecord>): void;
   /** 32-bit hash of the whole state, independent of the order of maps. Walks everything: for tests and checks. */
   digest(): number;
@@ -59,4 +66,6 @@ export interface Machine {
 
 export interface MachineOptions {
   readonly group: GroupId;
+  /** @default this version's */
+  readonly features?: Features;
 }

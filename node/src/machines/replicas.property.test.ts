@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createMachine, type FrozenState, type Machine, type SnapshotRecord } from './index.ts';
 import { Random } from './testing/random.ts';
 import { CoordinationWorkload, DataWorkload } from './testing/workload.ts';
-import { copied, restored } from './testing/world.ts';
+import { ANY_LEVEL, copied, restored } from './testing/world.ts';
 
 const STEPS = 600;
 
@@ -33,8 +33,8 @@ interface Reading {
 function run(seed: number, group: number): void {
   const random = new Random(seed);
   const workload = group === 0 ? new CoordinationWorkload(random) : new DataWorkload(random);
-  const straight = createMachine({ group: group as GroupId });
-  let other: Machine = createMachine({ group: group as GroupId });
+  const straight = createMachine({ group: group as GroupId, features: ANY_LEVEL });
+  let other: Machine = createMachine({ group: group as GroupId, features: ANY_LEVEL });
   let reading: Reading | null = null;
   let stampMs = 1_700_000_000_000;
   let restores = 0;

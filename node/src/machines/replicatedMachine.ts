@@ -11,6 +11,7 @@ import {
 } from '@synccluster/client/protocol';
 import { canonicalHash } from './canonicalHash.ts';
 import { type CowTable, Freezer } from './cowMap.ts';
+import { FEATURES, type Features, FIRST_LEVEL, serves, TooOldError } from './features.ts';
 import { FrozenRecords } from './frozenRecords.ts';
 import { InvariantError, invariant } from './invariant.ts';
 import { pastLost } from './lostIds.ts';
@@ -29,11 +30,13 @@ export abstract class ReplicatedMachine implements Machine {
   protected freezer = new Freezer();
   protected sessionTable = new Sessions(this.freezer);
   protected tokens = new Tokens();
-  #featureLevel = 0;
+  readonly #features: Features;
+  #featureLevel = FIRST_LEVEL;
   #pushes: PushEvent[] = [];
 
   protected constructor(options: MachineOptions) {
     this.group = options.group;
+    this.#features = options.features ?? FEATURES;
   }
 
   /** Runs a command that has passed the session's checks and is none of those common to both machines. */
@@ -62,6 +65,12 @@ export abstract class ReplicatedMachine implements Machine {
   }
 
   apply(command: Command, stampMs: StampMs): Outcome {
+    const op = command[0];
+    if (!serves(this.#features, this.#featureLevel, op)) {
+      invariant(this.#features.since.has(op), `the log of group ${this.group} has unknown operation ${op}`);
+      // Whoever knows it gives the same answer. No leader proposes it.
+      return fail('UNSUPPORTED', `operation ${op} is above feature level ${this.#featureLevel}`);
+    }
     const id = command[2];
     if (id === 0) return this.#run(command, stampMs);
     const session = this.sessionTable.get(id);
@@ -99,7 +108,7 @@ export abstract class ReplicatedMachine implements Machine {
         this.expireDue(stampMs);
         return NOTHING;
       case Op.FeatureLevel:
-        this.#featureLevel = Math.max(this.#featureLevel, command[5]);
+        this.#raise(command[5]);
         return reply<'FeatureLevel'>([this.#featureLevel]);
       case Op.Recover: {
         const outcome = this.execute(command, stampMs);
@@ -111,6 +120,11 @@ export abstract class ReplicatedMachine implements Machine {
       default:
         return this.execute(command, stampMs);
     }
+  }
+
+  #raise(level: number): void {
+    if (level > this.#features.level) throw new TooOldError(this.group, level, this.#features);
+    this.#featureLevel = Math.max(this.#featureLevel, level);
   }
 
   protected unsupported(command: Command): Outcome {
@@ -206,7 +220,7 @@ export abstract class ReplicatedMachine implements Machine {
     const [, format, group, featureLevel, lastSession, lastToken, ahead] = record as readonly number[];
     invariant(format === SNAPSHOT_FORMAT, `snapshot format ${format} is unknown`);
     invariant(group === this.group, `a snapshot of group ${group} does not fit group ${this.group}`);
-    this.#featureLevel = featureLevel!;
+    this.#raise(featureLevel!);
     this.sessionTable.lastId = lastSession!;
     this.tokens.last = lastToken!;
     this.tokens.ahead = ahead!;
@@ -216,7 +230,7 @@ export abstract class ReplicatedMachine implements Machine {
     this.freezer = new Freezer();
     this.sessionTable = new Sessions(this.freezer);
     this.tokens = new Tokens();
-    this.#featureLevel = 0;
+    this.#featureLevel = FIRST_LEVEL;
     this.#pushes = [];
     this.clear();
   }

@@ -1,6 +1,7 @@
 import type { Timer } from '@synccluster/client/clock';
 import type { GroupId, LogIndex, MemberId, RosterMember } from '@synccluster/client/protocol';
 import type { Logger } from 'pino';
+import type { Features } from '../machines/features.ts';
 import type { SnapshotStore } from '../storage/storage.ts';
 import type { Peer, PeerMessage } from '../transport/transport.ts';
 import type { ClusterClock } from './clusterClock.ts';
@@ -22,6 +23,8 @@ export interface GroupContext {
   readonly self: Peer;
   readonly logger: Logger;
   readonly tuning: ReplicaTuning;
+  /** What this version understands. */
+  readonly features: Features;
   readonly snapshots: SnapshotStore;
   readonly clock: ClusterClock;
   /** Monotonic milliseconds. */
@@ -33,6 +36,8 @@ export interface GroupContext {
   send(to: MemberId, message: PeerMessage): boolean;
   /** Something changed in a group: run a pass at the end of this turn. */
   wake(): void;
+  /** Highest feature level that the member knows, as far as it said so to this one. */
+  levelOf(id: MemberId): number;
   /** May be handed a leadership: linked and not about to go. */
   mayLead(id: MemberId): boolean;
   readonly disk: Pick<DiskSpace, 'refuses' | 'refusing' | 'pressed' | 'snapshotRunning' | 'wroteSnapshot'>;

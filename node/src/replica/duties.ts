@@ -7,8 +7,10 @@ import {
   type Seq,
   type SessionId,
 } from '@synccluster/client/protocol';
+import type { RaftStatus } from '../raft/types.ts';
 import { bestSuccessor, preferredLeader } from './balance.ts';
 import type { GroupContext } from './context.ts';
+import { commonLevel, mayJoin } from './featureLevels.ts';
 import type { Group } from './group.ts';
 import { nextMembershipStep } from './membership.ts';
 import { RosterCopy } from './rosterCopy.ts';
@@ -16,6 +18,7 @@ import { RosterCopy } from './rosterCopy.ts';
 const LEASE_SCAN_MS = 250;
 const MEMBERSHIP_MS = 50;
 const BALANCE_MS = 1_000;
+const LEVEL_MS = 1_000;
 /** A new leadership is left in peace for so long before it may be moved to the preferred member. */
 const SETTLE_MS = 3_000;
 /**
@@ -35,6 +38,10 @@ export class LeaderDuties {
   #nextLeaseScanMs = 0;
   #nextMembershipMs = 0;
   #nextBalanceMs = 0;
+  #nextLevelMs = 0;
+  #proposedLevel = { term: 0, level: 0 };
+  /** Members that were left out of the group for what they do not know, as logged. */
+  #leftOut = '';
   #preferred: MemberId | null = null;
   #preferredSinceMs = 0;
   #offeredMs = Number.NEGATIVE_INFINITY;
@@ -59,6 +66,10 @@ export class LeaderDuties {
     if (now >= this.#nextLeaseScanMs) {
       this.#nextLeaseScanMs = now + LEASE_SCAN_MS;
       this.#expireSessions(now);
+    }
+    if (now >= this.#nextLevelMs) {
+      this.#nextLevelMs = now + LEVEL_MS;
+      this.#raiseLevel();
     }
     if (now >= this.#nextMembershipMs) {
       this.#nextMembershipMs = now + MEMBERSHIP_MS;
@@ -107,6 +118,42 @@ export class LeaderDuties {
     this.#context.wake();
   }
 
+  /**
+   * All members go on to what all of them know by now. The configuration is the one that stands before the entry in
+   * the log: a member that comes after it is let in only if it knows the level too.
+   */
+  #raiseLevel(): void {
+    const group = this.#group;
+    const { committedInTerm, transferee, configuration, term } = group.status();
+    if (!committedInTerm || transferee !== 0) return;
+    const level = commonLevel(configuration, (id) => this.#context.levelOf(id));
+    if (level <= group.machine.featureLevel()) return;
+    this.#proposedLevel = { term, level };
+    this.#context.logger.info({ group: group.id, level }, 'all members know a higher feature level');
+    group.submitInternal([...internal(Op.FeatureLevel), level] as const);
+  }
+
+  #mayJoin(id: MemberId, { term, commit }: RaftStatus): boolean {
+    const group = this.#group;
+    const level = this.#context.levelOf(id);
+    const may = mayJoin({
+      level,
+      ownLevel: this.#context.features.level,
+      groupLevel: group.machine.featureLevel(),
+      proposedLevel: this.#proposedLevel.term === term ? this.#proposedLevel.level : 0,
+      caughtUp: group.applied >= commit,
+    });
+    const leftOut = may ? '' : `${id} ${level}`;
+    if (!may && leftOut !== this.#leftOut) {
+      this.#context.logger.warn(
+        { group: group.id, member: id, level },
+        'not let in: it must be updated first',
+      );
+    }
+    this.#leftOut = leftOut;
+    return may;
+  }
+
   #followRoster(now: number): void {
     const group = this.#group;
     const roster = this.#context.roster();
@@ -121,6 +168,7 @@ export class LeaderDuties {
       tombstones: roster.tombstones,
       progress: status.progress,
       lastIndex: status.lastIndex,
+      mayJoin: (id) => this.#mayJoin(id, status),
       mayRemove: (id) => group.id !== COORDINATION_GROUP || this.#context.isOutOfDataGroups(id),
     });
     if (step === null) return;

@@ -11,6 +11,7 @@ import {
 import { packCommand } from '@synccluster/client/wire';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import { FEATURES, InvariantError } from '../machines/index.ts';
 import { type Entry, EntryKind } from '../raft/types.ts';
 import type { SnapshotStore, WalRecord } from '../storage/storage.ts';
 import { ClusterClock } from './clusterClock.ts';
@@ -47,7 +48,7 @@ class World {
   wakes = 0;
   readonly group: Group;
 
-  constructor(entries: readonly Entry[] = []) {
+  constructor(entries: readonly Entry[] = [], features = FEATURES) {
     const context: GroupContext = {
       self: SELF,
       logger: pino({ level: 'silent' }),
@@ -59,6 +60,8 @@ class World {
         snapshotBytes: 1 << 30,
         keptEntries: 2_000,
       },
+      features,
+      levelOf: () => features.level,
       snapshots: {} as SnapshotStore,
       clock: new ClusterClock(),
       nowMs: () => {
@@ -168,6 +171,58 @@ describe('a group', () => {
       expect(client.outcome(request)).toBeDefined();
       expect(client.outcome(request)).not.toBe('DISK_FULL');
     }
+  });
+
+  describe('of a level below an operation', () => {
+    /** Puts are known from level 2 on. */
+    const features = { level: 2, since: new Map([...FEATURES.since, [Op.CachePut, 2]]) };
+    const raise = [...internal(Op.FeatureLevel), 2] as const;
+
+    it('refuses it with UNSUPPORTED and proposes nothing, until the level has risen', () => {
+      const world = new World([], features).lead();
+      const client = new Recorder();
+      const { lastIndex } = world.group.status();
+      world.submit(client, 1, put('k'));
+      world.pass();
+      world.pass();
+      expect(client.outcome(1)).toBe('UNSUPPORTED');
+      expect(world.group.status().lastIndex).toBe(lastIndex);
+      world.group.submitInternal(raise);
+      world.pass();
+      world.pass();
+      expect(world.group.machine.featureLevel()).toBe(2);
+      world.submit(client, 2, put('k'));
+      world.pass();
+      world.pass();
+      expect(client.outcome(2)).toBe('MOVED');
+      expect(world.group.status().lastIndex).toBe(lastIndex + 2);
+    });
+
+    it('refuses it for good only after all that was committed before is applied', () => {
+      const world = new World([entry(2, packCommand(raise))], features);
+      world.pass();
+      expect(world.group.isLeader).toBe(true);
+      expect(world.group.machine.featureLevel()).toBe(1);
+      const client = new Recorder();
+      world.submit(client, 1, put('k'));
+      for (let i = 0; i < 10; i++) world.pass();
+      expect(client.outcome(1)).toBe('UNAVAILABLE');
+      world.submit(client, 2, put('k'));
+      world.pass();
+      world.pass();
+      expect(client.outcome(2)).toBe('MOVED');
+    });
+
+    it('never proposes it of its own', () => {
+      const world = new World([], features).lead();
+      expect(() => world.group.submitInternal(put('k'))).toThrow(InvariantError);
+    });
+
+    it('stops where its log has it and this version does not know it', () => {
+      const older = { level: 1, since: new Map([...FEATURES.since].filter(([op]) => op !== Op.CachePut)) };
+      expect(() => new World([entry(2, packCommand(put('k')))], older).lead()).toThrow(InvariantError);
+      expect(() => new World([entry(2, packCommand(raise))], older).lead()).toThrow('start a newer version');
+    });
   });
 
   it('bounds the memory of undecided writes, small ones too', () => {

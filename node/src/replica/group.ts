@@ -12,7 +12,7 @@ import {
   type Term,
 } from '@synccluster/client/protocol';
 import { packCommand, unpackMany } from '@synccluster/client/wire';
-import { createMachine } from '../machines/index.ts';
+import { createMachine, InvariantError, serves } from '../machines/index.ts';
 import type { Machine, Outcome } from '../machines/machine.ts';
 import { Raft } from '../raft/index.ts';
 import {
@@ -126,7 +126,7 @@ export class Group {
 
   /** Restores the state from the group's snapshot, if it has one. Throws `DAMAGED` when that cannot be read. */
   static async open(id: GroupId, context: GroupContext, restored: RestoredState): Promise<Group> {
-    const machine = createMachine({ group: id });
+    const machine = createMachine({ group: id, features: context.features });
     const group = new Group(id, context, machine, restored);
     if (restored.snapshot !== null) {
       const { records, sizeBytes } = await readSnapshot(context.snapshots, id, restored.snapshot);
@@ -138,7 +138,7 @@ export class Group {
 
   /** A group this member was not part of until now. */
   static empty(id: GroupId, context: GroupContext, state: RestoredState): Group {
-    return new Group(id, context, createMachine({ group: id }), state);
+    return new Group(id, context, createMachine({ group: id, features: context.features }), state);
   }
 
   get isLeader(): boolean {
@@ -181,6 +181,12 @@ export class Group {
 
   /** Takes a validated command for the next entry. Call only on the leader. */
   submit(connection: Connection | null, request: number, packed: Uint8Array, command: Command): void {
+    const op = command[0];
+    if (!this.#serves(op)) {
+      if (connection === null) throw new InvariantError(`operation ${op} is above the level of its group`);
+      this.#refuseByLevel(connection, request, op);
+      return;
+    }
     if (connection !== null && growsStorage(command) && this.#context.disk.refuses(packed.length)) {
       replyError(
         connection,
@@ -199,6 +205,25 @@ export class Group {
     }
     if (this.#batch.sizeBytes > 0 && this.#batch.sizeBytes + packed.length > BATCH_BYTES) this.#propose();
     this.#batch.add(connection, request, packed, command);
+    this.#context.wake();
+  }
+
+  /** Nothing else is proposed: some member might not know what to do with it. */
+  #serves(op: number): boolean {
+    return serves(this.#context.features, this.machine.featureLevel(), op);
+  }
+
+  /** A refusal is final: so it goes by all that is committed and by a quorum, as a linearizable read does. */
+  #refuseByLevel(connection: Connection, request: number, op: number): void {
+    this.reads.linearizable((ok) => {
+      if (!ok) replyError(connection, request, 'NOT_LEADER', 'the leader changed', this.leader);
+      else if (this.#serves(op)) replyError(connection, request, 'UNAVAILABLE', 'the level has just risen');
+      else {
+        const level = `feature level ${this.machine.featureLevel()} of group ${this.id}`;
+        const message = `operation ${op} is not served at ${level}: all members must know it first`;
+        replyError(connection, request, 'UNSUPPORTED', message);
+      }
+    });
     this.#context.wake();
   }
 

@@ -247,7 +247,7 @@ describe('input of peers', () => {
     const frames = new Uint8Array([0, 0, 0, 1, 0xc1]);
     const token = member.local.id;
     // A request of its own that another member is to answer.
-    member.peers.onHello({ id: peer, ordinal: 1 as never }, { client: 'x:1', http: '' });
+    member.peers.onHello({ id: peer, ordinal: 1 as never }, { client: 'x:1', http: '' }, 1);
     expect(() => member.peers.onMessage(peer, { kind: 'forward', token: 1, frame: frames })).not.toThrow();
     expect(() =>
       member.peers.onMessage(peer, { kind: 'forwardReply', token, requests: [], frames }),

@@ -13,7 +13,7 @@ import {
 import { packCommand } from '@synccluster/client/wire';
 import type { Logger } from 'pino';
 import { MemberError } from '../errors.ts';
-import type { CoordinationMachine } from '../machines/index.ts';
+import { type CoordinationMachine, FEATURES, type Features, TooOldError } from '../machines/index.ts';
 import { EMPTY_STATE } from '../raft/index.ts';
 import type { Configuration } from '../raft/types.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -40,6 +40,8 @@ export interface MemberOptions {
   /** As others reach them. */
   readonly listeners: Listeners;
   readonly tuning: ReplicaTuning;
+  /** @default this version's */
+  readonly features?: Features;
   /** Free disk that is left on any voter, over what must still be written, when what grows is refused. */
   readonly diskMarginBytes: number;
   readonly logger: Logger;
@@ -87,7 +89,7 @@ export class Member {
 
   constructor(options: MemberOptions) {
     this.options = options;
-    const { storage, logger, clock } = options;
+    const { storage, logger, clock, features = FEATURES } = options;
     this.local = new LocalConnection(this.nextConnectionId());
     const { damage } = storage.recovered;
     this.#damage = damage === null ? null : `${damage.file} at byte ${damage.offset}: ${damage.reason}`;
@@ -106,6 +108,7 @@ export class Member {
       self,
       logger,
       tuning: options.tuning,
+      features,
       snapshots: storage.snapshots,
       clock: this.#clock,
       nowMs: () => clock.monotonicMs(),
@@ -114,6 +117,7 @@ export class Member {
       random: () => clock.random(),
       send: (to, message) => this.#transport?.send(to, message) ?? false,
       wake: () => this.wake(),
+      levelOf: (id) => (id === self.id ? features.level : this.book.level(id)),
       mayLead: (id) => this.#isUp(id) && this.book.vitals(id)?.reluctant === false,
       disk: this.#disk,
       roster: () => this.#roster(),
@@ -152,6 +156,7 @@ export class Member {
     this.peers = new PeerMessages({
       self,
       listeners: options.listeners,
+      level: features.level,
       groups: this.groups,
       book: this.book,
       clock: this.#clock,
@@ -195,6 +200,10 @@ export class Member {
   get clusterId(): string | null {
     return this.#belonging.clusterId;
   }
+  /** Highest feature level that this version knows. */
+  get featureLevel(): number {
+    return this.#context.features.level;
+  }
   get damage(): string | null {
     return this.#damage;
   }
@@ -235,6 +244,8 @@ export class Member {
     try {
       for (const [id, restored] of groups) this.#adopt(await Group.open(id, this.#context, restored));
     } catch (error) {
+      // Its volume is sound, and must not be given up.
+      if (error instanceof TooOldError) throw error;
       // A snapshot that passed its checksums and still is none: as lost as one that does not.
       logger.error({ err: error }, 'a snapshot cannot be restored');
       this.#damage = error instanceof Error ? error.message : String(error);

@@ -78,6 +78,7 @@ export class MemberService implements MemberPort {
       ready: reason === null,
       notReadyReason: reason,
       freeBytes: member.freeBytes,
+      featureLevel: member.featureLevel,
       groups: byId(member).map((group) => viewGroup(group, member.self.id)),
       roster: {
         version,
@@ -274,6 +275,7 @@ function viewGroup(group: Group, self: MemberId): GroupView {
       learners: learners.map(({ id, ordinal }) => ({ id, ordinal })),
     },
     configurationCommitted: status.configurationIndex <= status.commit,
+    featureLevel: group.machine.featureLevel(),
     progress: status.progress.map(({ id, match, active }) => ({ id, match, active })),
   };
 }

@@ -26,6 +26,7 @@ function step(input: Partial<MembershipInput>): ReturnType<typeof nextMembership
     tombstones: new Set(),
     progress: [1, 2, 3].map((id) => progress(id, 1000)),
     lastIndex: 1000,
+    mayJoin: () => true,
     mayRemove: () => true,
     ...input,
   });
@@ -35,6 +36,14 @@ const proposed = (s: ReturnType<typeof step>): unknown => (s?.kind === 'propose'
 describe('nextMembershipStep', () => {
   it('does nothing when configuration and roster agree', () => {
     expect(step({})).toBeNull();
+  });
+
+  it('leaves out a member that may not join, and adds the others', () => {
+    const three = roster([1, 'voter'], [2, 'voter'], [3, 'voter']);
+    const mayJoin = (id: number) => id !== 2;
+    expect(proposed(step({ roster: three, mayJoin }))).toEqual(configuration([1], [3]));
+    const waiting = step({ roster: roster([1, 'voter'], [2, 'voter']), mayJoin });
+    expect(waiting).toBeNull();
   });
 
   it('adds all new members as learners at once, whatever their target is', () => {

@@ -10,6 +10,8 @@ export interface MembershipInput {
   readonly tombstones: ReadonlySet<MemberId>;
   readonly progress: readonly Progress[];
   readonly lastIndex: number;
+  /** It knows whatever the group's log may hold. */
+  readonly mayJoin: (id: MemberId) => boolean;
   /** Group 0 lets a member go last: whoever leads a data group must still learn of its own removal. */
   readonly mayRemove: (id: MemberId) => boolean;
 }
@@ -46,7 +48,7 @@ export function nextMembershipStep(input: MembershipInput): MembershipStep {
 
   const present = new Set([...now.voters, ...now.learners].map((m) => m.id));
   const missing = input.roster
-    .filter(([id, , target]) => target !== 'removed' && !present.has(id))
+    .filter(([id, , target]) => target !== 'removed' && !present.has(id) && input.mayJoin(id))
     .map(([id, ordinal]): ConfigurationMember => ({ id, ordinal }));
   if (missing.length > 0) {
     return propose(now.voters, [...now.learners, ...missing], `add learners ${ids(missing)}`);

@@ -1,4 +1,5 @@
 import type { MemberAddress, MemberId, RosterMember } from '@synccluster/client/protocol';
+import { FIRST_LEVEL } from '../machines/features.ts';
 import type { Configuration } from '../raft/types.ts';
 import type { Listeners, Peer, Vitals } from '../transport/transport.ts';
 
@@ -15,6 +16,8 @@ export class PeerBook {
   readonly #self: Peer;
   readonly #own: Listeners;
   readonly #vitals = new Map<MemberId, Vitals>();
+  /** Of those that are linked. */
+  readonly #levels = new Map<MemberId, number>();
   /** As their members advertise them. */
   readonly #listeners = new Map<MemberId, Listeners>();
   /** Peers that called: a new learner knows nobody else until its log has a configuration. */
@@ -35,7 +38,20 @@ export class PeerBook {
     this.#vitals.set(id, vitals);
   }
 
-  met(peer: Peer, listeners: Listeners): void {
+  /**
+   * Highest feature level that the peer's version knows, as it said over the links there are: it may come back as
+   * another version. One that did not say knows the first.
+   */
+  level(id: MemberId): number {
+    return this.#levels.get(id) ?? FIRST_LEVEL;
+  }
+
+  linkLost(id: MemberId): void {
+    this.#levels.delete(id);
+  }
+
+  met(peer: Peer, listeners: Listeners, level: number): void {
+    this.#levels.set(peer.id, level);
     // The latest callers come last.
     this.#callers.delete(peer.id);
     this.#callers.set(peer.id, peer);
@@ -43,7 +59,9 @@ export class PeerBook {
     for (const id of this.#callers.keys()) {
       if (this.#callers.size <= CALLERS_MAX) break;
       this.#callers.delete(id);
-      if (!this.#peers.some((known) => known.id === id)) this.#listeners.delete(id);
+      if (this.#peers.some((known) => known.id === id)) continue;
+      this.#listeners.delete(id);
+      this.#levels.delete(id);
     }
   }
 
@@ -69,6 +87,7 @@ export class PeerBook {
     this.#peers = next;
     for (const id of this.#vitals.keys()) if (!peers.has(id)) this.#vitals.delete(id);
     for (const id of this.#listeners.keys()) if (!peers.has(id)) this.#listeners.delete(id);
+    for (const id of this.#levels.keys()) if (!peers.has(id)) this.#levels.delete(id);
     for (const id of this.#callers.keys()) if (roster?.tombstones.has(id)) this.#callers.delete(id);
     return true;
   }

@@ -12,6 +12,8 @@ import type { PeerBook } from './peerBook.ts';
 export interface PeerMessagesContext {
   readonly self: Peer;
   readonly listeners: Listeners;
+  /** Highest feature level that this version knows. */
+  readonly level: number;
   readonly groups: ReadonlyMap<GroupId, Group>;
   readonly book: PeerBook;
   readonly clock: ClusterClock;
@@ -102,6 +104,10 @@ export class PeerMessages implements TransportHandler {
     return this.#context.listeners;
   }
 
+  level(): number {
+    return this.#context.level;
+  }
+
   admit(clusterId: string): Promise<void> {
     return this.#context.admit(clusterId);
   }
@@ -111,14 +117,15 @@ export class PeerMessages implements TransportHandler {
     this.#context.clock.observe(from, vitals.wallMs, this.#context.nowMs());
   }
 
-  onHello(peer: Peer, listeners: Listeners): void {
-    this.#context.book.met(peer, listeners);
+  onHello(peer: Peer, listeners: Listeners, level: number): void {
+    this.#context.book.met(peer, listeners, level);
   }
 
   onLink(peer: MemberId, up: boolean): void {
     if (up) {
       this.#remotes.linkUp(peer);
     } else {
+      this.#context.book.linkLost(peer);
       this.#forwarded.linkLost(peer);
       for (const group of this.#context.groups.values()) group.snapshotSender.linkLost(peer);
     }
@@ -126,6 +133,7 @@ export class PeerMessages implements TransportHandler {
   }
 
   onCallerLost(peer: MemberId): void {
+    this.#context.book.linkLost(peer);
     this.#forwarded.linkLost(peer);
     for (const closed of this.#remotes.closePeer(peer)) this.#dropConnection(closed);
     this.#context.wake();

@@ -77,10 +77,10 @@ describe('peer frames', () => {
     });
   }
 
-  it('carry the listeners of both sides, and do without what older versions do not tell', () => {
+  it('carry the listeners and the feature level of both sides, and do without what older versions do not tell', () => {
     const listeners = { client: 'a:7400', http: 'a:7402' };
     const frames = [
-      encodeHelloReply({ ok: true, listeners }),
+      encodeHelloReply({ ok: true, listeners, level: 7 }),
       encodeHello({
         magic: 'm',
         version: 1,
@@ -89,15 +89,18 @@ describe('peer frames', () => {
         fromOrdinal: 0,
         to: 2 as MemberId,
         listeners,
+        level: 7,
       }),
     ];
     for (const frame of frames) {
-      const told = (input: PeerInput) =>
-        input.kind === 'hello'
-          ? input.hello.listeners
-          : input.kind === 'helloReply' && input.reply.ok && input.reply.listeners;
-      expect(told(decodePeerFrame(unpack(pack(frame))))).toEqual(listeners);
-      expect(told(decodePeerFrame(frame.slice(0, -1)))).toEqual({ client: 'a:7400', http: '' });
+      const told = (wire: unknown) => {
+        const input: PeerInput = decodePeerFrame(wire);
+        const said = input.kind === 'hello' ? input.hello : input.kind === 'helloReply' && input.reply;
+        return said && 'level' in said && { ...said.listeners, level: said.level };
+      };
+      expect(told(unpack(pack(frame)))).toEqual({ ...listeners, level: 7 });
+      expect(told(frame.slice(0, -1))).toEqual({ ...listeners, level: 1 });
+      expect(told(frame.slice(0, -2))).toEqual({ client: 'a:7400', http: '', level: 1 });
     }
   });
 

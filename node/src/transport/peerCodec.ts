@@ -1,5 +1,6 @@
 import type { GroupId, LogIndex, MemberId, StampMs, Term } from '@synccluster/client/protocol';
 import { MemberError } from '../errors.ts';
+import { FIRST_LEVEL } from '../machines/features.ts';
 import {
   type Configuration,
   type ConfigurationMember,
@@ -180,18 +181,21 @@ export interface PeerHello {
   readonly fromOrdinal: number;
   readonly to: MemberId;
   readonly listeners: Listeners;
+  /** Highest feature level that the sender's version knows. */
+  readonly level: number;
 }
 export type PeerHelloReply =
-  | { readonly ok: true; readonly listeners: Listeners }
+  | { readonly ok: true; readonly listeners: Listeners; readonly level: number }
   | { readonly ok: false; readonly reason: string };
 
 export function encodeHello(h: PeerHello): Wire {
   const { client, http } = h.listeners;
-  return [PeerFrame.Hello, h.magic, h.version, h.clusterId, h.from, h.fromOrdinal, h.to, client, http];
+  const who = [h.magic, h.version, h.clusterId, h.from, h.fromOrdinal, h.to];
+  return [PeerFrame.Hello, ...who, client, http, h.level];
 }
 export function encodeHelloReply(r: PeerHelloReply): Wire {
   return r.ok
-    ? [PeerFrame.HelloReply, r.ok, r.listeners.client, r.listeners.http]
+    ? [PeerFrame.HelloReply, r.ok, r.listeners.client, r.listeners.http, r.level]
     : [PeerFrame.HelloReply, r.ok, r.reason];
 }
 
@@ -217,11 +221,13 @@ export function decodePeerFrame(value: unknown): PeerInput {
           fromOrdinal: f.number(),
           to: f.number<MemberId>(),
           listeners: listeners(f),
+          level: level(f),
         },
       };
     case PeerFrame.HelloReply: {
       const ok = f.boolean();
-      return { kind: 'helloReply', reply: ok ? { ok, listeners: listeners(f) } : { ok, reason: f.text() } };
+      const reply = ok ? { ok, listeners: listeners(f), level: level(f) } : { ok, reason: f.text() };
+      return { kind: 'helloReply', reply };
     }
     case PeerFrame.Vitals:
       return {
@@ -235,6 +241,10 @@ export function decodePeerFrame(value: unknown): PeerInput {
 
 function listeners(f: Fields): Listeners {
   return { client: f.text(), http: f.atEnd ? '' : f.text() };
+}
+
+function level(f: Fields): number {
+  return f.atEnd ? FIRST_LEVEL : f.number();
 }
 
 function decodeMessage(kind: number, f: Fields): PeerMessage {

@@ -44,6 +44,9 @@ class Side implements TransportHandler {
   listeners() {
     return { client: 'x:1', http: 'x:2' };
   }
+  level() {
+    return this.peer.ordinal + 1;
+  }
   async admit(clusterId: string): Promise<void> {
     this.events.push(`admit ${clusterId}`);
     this.clusterId = clusterId;
@@ -53,9 +56,9 @@ class Side implements TransportHandler {
     if (this.broken !== null) throw this.broken;
     this.messages.push(message);
   }
-  readonly met: [number, Listeners][] = [];
-  onHello(peer: Peer, listeners: Listeners): void {
-    this.met.push([peer.id, listeners]);
+  readonly met: [number, Listeners, number][] = [];
+  onHello(peer: Peer, listeners: Listeners, level: number): void {
+    this.met.push([peer.id, listeners, level]);
   }
   onLink(peer: MemberId, up: boolean): void {
     this.events.push(`link ${peer} ${up ? 'up' : 'down'}`);
@@ -104,6 +107,7 @@ function helloFrom(from: number, to: number, rest: { clusterId?: string } = {}):
       fromOrdinal: from,
       to: to as MemberId,
       listeners: { client: 'x:1', http: 'x:2' },
+      level: 1,
     }),
   );
   return writer.take();
@@ -137,8 +141,9 @@ describe('links between members', () => {
     b.transport.setPeers([a.peer]);
     await until('both directions', () => a.transport.isUp(b.peer.id) && b.transport.isUp(a.peer.id));
     // Told by hello and by its reply.
-    expect(a.met).toContainEqual([2, { client: 'x:1', http: 'x:2' }]);
-    expect(b.met).toContainEqual([1, { client: 'x:1', http: 'x:2' }]);
+    for (const met of a.met) expect(met).toEqual([2, { client: 'x:1', http: 'x:2' }, 3]);
+    for (const met of b.met) expect(met).toEqual([1, { client: 'x:1', http: 'x:2' }, 2]);
+    expect([a.met.length, b.met.length]).toEqual([2, 2]);
   });
 
   it('tell both sides when one is gone, and come again by themselves', async () => {

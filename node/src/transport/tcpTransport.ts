@@ -201,6 +201,7 @@ class Link {
           fromOrdinal: self.ordinal,
           to: this.peer.id,
           listeners: this.#handler.listeners(),
+          level: this.#handler.level(),
         }),
       );
       socket.write(writer.take());
@@ -217,7 +218,7 @@ class Link {
             return;
           }
           timeout.cancel();
-          this.#handler.onHello(this.peer, input.reply.listeners);
+          this.#handler.onHello(this.peer, input.reply.listeners, input.reply.level);
           this.#established(socket);
         }
       } catch (error) {
@@ -318,7 +319,9 @@ class Incoming {
       const writer = new FrameWriter(LIMITS.frameBytes);
       writer.appendValue(
         encodeHelloReply(
-          reason === null ? { ok: true, listeners: this.#handler.listeners() } : { ok: false, reason },
+          reason === null
+            ? { ok: true, listeners: this.#handler.listeners(), level: this.#handler.level() }
+            : { ok: false, reason },
         ),
       );
       if (reason !== null) {
@@ -329,7 +332,7 @@ class Incoming {
       timeout.cancel();
       from = hello.from;
       this.#greeted(from, socket);
-      this.#handler.onHello({ id: from, ordinal: hello.fromOrdinal } as Peer, hello.listeners);
+      this.#handler.onHello({ id: from, ordinal: hello.fromOrdinal } as Peer, hello.listeners, hello.level);
       socket.write(writer.take());
       greeting = false;
       for (const payload of held.splice(0)) take(payload);

@@ -64,6 +64,8 @@ export interface TransportHandler {
   vitals(): Vitals;
   /** Told to peers. */
   listeners(): Listeners;
+  /** Told to peers: highest feature level that this member's version knows. */
+  level(): number;
   /**
    * An unadmitted member is called by its id from a cluster: resolves when the cluster id is durable, rejects to
    * refuse.
@@ -71,8 +73,8 @@ export interface TransportHandler {
   admit(clusterId: string): Promise<void>;
   onVitals(from: MemberId, vitals: Vitals): void;
   onMessage(from: MemberId, message: PeerMessage): void;
-  /** The peer said hello: it exists, and has this ordinal and these listeners. */
-  onHello(peer: Peer, listeners: Listeners): void;
+  /** The peer said hello: it exists, has this ordinal and these listeners, and knows feature levels up to `level`. */
+  onHello(peer: Peer, listeners: Listeners, level: number): void;
   /** Sending to it became possible or impossible. */
   onLink(peer: MemberId, up: boolean): void;
   /** Its link to this member ended: what it had sent and has not arrived is lost, answers included. */

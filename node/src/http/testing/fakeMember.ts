@@ -289,6 +289,7 @@ export class FakeMember implements MemberPort {
         lastIndex: state.index,
         configuration: { voters: [member], learners: [] },
         configurationCommitted: true,
+        featureLevel: 1,
         progress: [],
       };
     });
@@ -300,6 +301,7 @@ export class FakeMember implements MemberPort {
       ready: this.reason === null,
       notReadyReason: this.reason,
       freeBytes: 1e9,
+      featureLevel: 1,
       groups,
       roster: { version: 1, members: [{ memberId: MEMBER, ordinal: 0, target: 'voter' }], tombstones: [] },
     };

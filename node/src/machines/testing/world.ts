@@ -13,6 +13,8 @@ import {
   type CoordinationMachine,
   createMachine,
   type DataMachine,
+  FEATURES,
+  type Features,
   type Machine,
   type Outcome,
   type SnapshotRecord,
@@ -66,11 +68,14 @@ export class World<M extends Machine = Machine> {
   }
 }
 
-export function coordination() {
-  return new World(createMachine({ group: 0 as GroupId }) as CoordinationMachine);
+/** A version that takes part at whatever level. */
+export const ANY_LEVEL: Features = { ...FEATURES, level: 65_535 };
+
+export function coordination(features = ANY_LEVEL) {
+  return new World(createMachine({ group: 0 as GroupId, features }) as CoordinationMachine);
 }
-export function data(group = 1) {
-  return new World(createMachine({ group: group as GroupId }) as DataMachine);
+export function data(group = 1, features = ANY_LEVEL) {
+  return new World(createMachine({ group: group as GroupId, features }) as DataMachine);
 }
 
 /** A record as it comes back from disk or another member. */
@@ -86,8 +91,8 @@ export function snapshotOf(machine: Machine): SnapshotRecord[] {
   return records;
 }
 
-export function restored(records: readonly SnapshotRecord[], group: number): Machine {
-  const machine = createMachine({ group: group as GroupId });
+export function restored(records: readonly SnapshotRecord[], group: number, features = ANY_LEVEL): Machine {
+  const machine = createMachine({ group: group as GroupId, features });
   machine.restore(records);
   return machine;
 }

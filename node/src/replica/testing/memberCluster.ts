@@ -16,6 +16,7 @@ import {
 import { pack, packCommand } from '@synccluster/client/wire';
 import { pino } from 'pino';
 import type { RosterChangeView } from '../../http/memberPort.ts';
+import { FEATURES } from '../../machines/index.ts';
 import { openStorage } from '../../storage/openStorage.ts';
 import { internal } from '../duties.ts';
 import { Member } from '../member.ts';
@@ -45,7 +46,7 @@ export class MemberCluster {
   }
 
   /** Opens the member at this ordinal over its volume, new or not. */
-  async start(ordinal: number): Promise<Member> {
+  async start(ordinal: number, features = FEATURES): Promise<Member> {
     const onFatal = (error: unknown): void => {
       this.fatal.push(error);
     };
@@ -65,6 +66,7 @@ export class MemberCluster {
         snapshotBytes: 64 * 1024 * 1024,
         keptEntries: 2_000,
       },
+      features,
       diskMarginBytes: 0,
       logger: pino({ level: 'silent' }),
       storage,
@@ -78,13 +80,13 @@ export class MemberCluster {
   }
 
   /** One cluster of `count` voters with one data group. */
-  async found(count: number): Promise<void> {
-    const first = await this.start(0);
+  async found(count: number, features = FEATURES): Promise<void> {
+    const first = await this.start(0, features);
     await first.bootstrap('test', 1);
     await until('the founder to be ready', () => first.notReadyReason() === null);
     const changes: RosterChangeView[] = [];
     for (let ordinal = 1; ordinal < count; ordinal++) {
-      const { self } = await this.start(ordinal);
+      const { self } = await this.start(ordinal, features);
       changes.push({ memberId: self.id, ordinal, target: RosterTarget.Voter });
     }
     if (changes.length > 0) {

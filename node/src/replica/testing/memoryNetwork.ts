@@ -70,8 +70,10 @@ export class MemoryNetwork {
     if (gone || source.links.has(to) || this.#cut.has(`${from}>${to}`)) return;
     source.links.set(to, { queue: [] });
     target.calledBy.add(from);
-    target.handler.onHello(source.handler.identity(), source.handler.listeners());
-    source.handler.onHello(target.handler.identity(), target.handler.listeners());
+    const greet = (to: Node, { handler }: Node): void =>
+      to.handler.onHello(handler.identity(), handler.listeners(), handler.level());
+    greet(target, source);
+    greet(source, target);
     source.handler.onLink(to, true);
   }
 
