@@ -55,6 +55,7 @@ export class Load {
     this.#healing = { healedMs, withinMs };
     // A client that is closed leaves what is under way unanswered, and that must not look like the cluster's doing.
     this.#settings.reconnect = 0;
+    this.#settings.deletion = 0;
   }
 
   /**

@@ -1,11 +1,14 @@
-import type { SessionsExpired } from '../history/observations.ts';
+import type { QueueConfigured, SessionsExpired } from '../history/observations.ts';
 import type { Operation } from '../history/operations.ts';
+import { checkDeclaredQueues } from './declaredQueues.ts';
 import { checkDeliveryCounts } from './deliveryCounts.ts';
 import { type Epoch, epochsOf } from './epochs.ts';
 import { checkExactlyOnce } from './exactlyOnce.ts';
 import { checkFencingTokens } from './fencingTokens.ts';
+import { Incarnations, newGenerations } from './incarnations.ts';
 import { checkLeases } from './leases.ts';
 import { checkLockExclusion } from './lockExclusion.ts';
+import { checkLocksFreed } from './lockFreed.ts';
 import { checkLockState } from './lockState.ts';
 import { checkProgress, type Healing } from './progress.ts';
 import { checkQueueAccounting } from './queueAccounting.ts';
@@ -23,10 +26,10 @@ export interface HistoryOptions {
   readonly auditMissing?: readonly string[];
   /** Orders of forced recoveries: what was promised before may be gone. @default [] */
   readonly recoveries?: readonly number[];
-  /** What members showed of sessions that they ended; not looked at over forced recoveries. @default [] */
+  /** What members showed of sessions that they ended. @default [] */
   readonly expired?: readonly SessionsExpired[];
-  /** Clients whose monotonic clock drifts by more than a lease allows for: their holds prove nothing. */
-  readonly exemptFromLeases?: ReadonlySet<number>;
+  /** What members showed of queues that came and went. Default: nobody looked into members. */
+  readonly configured?: readonly QueueConfigured[];
   /** Steps of the search for linearizability, over all keys. */
   readonly maxSearchSteps?: number;
 }
@@ -36,27 +39,37 @@ export interface HistoryOptions {
  * any time after it began, or not at all.
  */
 export function checkHistory(operations: readonly Operation[], options: HistoryOptions = {}): Violation[] {
-  const { healing = null, auditMissing = [], recoveries = [], expired = [], exemptFromLeases } = options;
+  const { healing = null, auditMissing = [], recoveries = [] } = options;
   const violations = epochsOf(operations, recoveries).flatMap((epoch) => checkEpoch(epoch, options));
   // Tokens follow the clock, so that they rise even over a state that was given up.
   violations.push(...checkFencingTokens(operations));
-  // A recovery takes back what happened last, and session ids with it.
-  if (recoveries.length === 0) violations.push(...checkLeases(operations, expired, exemptFromLeases));
   for (const what of auditMissing) {
     violations.push(broken('final audit', `in a world that was whole again it could not ${what}`, []));
   }
-  if (healing !== null) violations.push(...checkProgress(operations, healing));
+  if (healing !== null) {
+    violations.push(...checkProgress(operations, healing), ...checkLocksFreed(operations, healing));
+  }
   return violations;
 }
 
-function checkEpoch({ operations, isLast }: Epoch, options: HistoryOptions): Violation[] {
-  const { exemptFromLeases, maxSearchSteps, healing } = options;
+function checkEpoch({ operations, start, end, isLast }: Epoch, options: HistoryOptions): Violation[] {
+  const { maxSearchSteps, healing = null, expired = [], configured } = options;
+  const isIn = ({ order }: { readonly order: number }): boolean => order > start && order < end;
+  const wholeFromMs = healing === null ? Number.POSITIVE_INFINITY : healing.healedMs + healing.withinMs;
+  const lives = new Incarnations(operations, {
+    configured: configured === undefined ? null : newGenerations(configured).filter(isIn),
+    wholeFromMs,
+  });
   return [
-    ...checkLockExclusion(operations, exemptFromLeases),
-    ...checkLockState(operations, exemptFromLeases),
-    ...checkQueueAccounting(operations, isLast),
-    ...checkQueueOrder(operations),
-    ...checkSenderOrder(operations),
+    // Sessions of an earlier epoch may be gone, and their ids never come again.
+    ...checkLeases(operations, expired.filter(isIn)),
+    // A recovery may take back a declaration, until somebody declares the queue again and all is well.
+    ...checkDeclaredQueues(operations, lives, start === 0 ? 0 : wholeFromMs),
+    ...checkLockExclusion(operations),
+    ...checkLockState(operations),
+    ...checkQueueAccounting(operations, isLast, lives),
+    ...checkQueueOrder(operations, lives),
+    ...checkSenderOrder(operations, lives),
     ...checkDeliveryCounts(operations),
     ...checkExactlyOnce(operations),
     ...checkReadsByLogIndex(operations),

@@ -2,6 +2,9 @@ import type { Operation } from '../history/operations.ts';
 
 export interface Epoch {
   readonly operations: readonly Operation[];
+  /** Orders between which it lies; the first one's begins with 0. */
+  readonly start: number;
+  readonly end: number;
   /** Nothing was given up after it. */
   readonly isLast: boolean;
 }
@@ -26,7 +29,7 @@ export function epochsOf(operations: readonly Operation[], recoveries: readonly 
       if (isWhole) seen.push(operation);
       else if (isLasting(operation)) seen.push(unanswered(operation));
     }
-    return { operations: seen, isLast: end === Number.POSITIVE_INFINITY };
+    return { operations: seen, start, end, isLast: end === Number.POSITIVE_INFINITY };
   });
 }
 
@@ -34,6 +37,7 @@ export function epochsOf(operations: readonly Operation[], recoveries: readonly 
 function isLasting({ kind, outcome }: Operation): boolean {
   if (outcome === 'fail') return false;
   return (
+    kind === 'queueDelete' ||
     kind === 'enqueue' ||
     kind === 'receive' ||
     kind === 'ack' ||

@@ -1,4 +1,5 @@
 import { type Done, isDone, type Operation } from '../history/operations.ts';
+import { Incarnations, NO_EVIDENCE } from './incarnations.ts';
 import { eventsOf, type MessageHistory, type QueueHistory, queueHistories } from './messages.ts';
 import { broken, undecided, type Violation } from './violation.ts';
 
@@ -8,12 +9,17 @@ const NAME = 'queue accounting';
  * Every acknowledged message is exactly one of queued, delivered and not acknowledged, or acknowledged; nothing
  * comes out that nobody sent, and nothing comes out after its acknowledgement. What is still queued is told by the
  * last look at the queue's depth, which the final audit takes when everything else has come back; `isWhole`
- * false: the history ends before that.
+ * false: the history ends before that. What was in a queue that is deleted is gone and never comes back.
  */
-export function checkQueueAccounting(operations: readonly Operation[], isWhole = true): Violation[] {
+export function checkQueueAccounting(
+  operations: readonly Operation[],
+  isWhole = true,
+  lives: Incarnations = new Incarnations(operations, NO_EVIDENCE),
+): Violation[] {
   return queueHistories(operations).flatMap((queue) => [
     ...eachMessage(queue),
-    ...(isWhole ? balance(queue, operations) : []),
+    ...deletedForGood(queue, lives),
+    ...(isWhole ? balance(queue, operations, lives) : []),
   ]);
 }
 
@@ -48,17 +54,69 @@ function eachMessage({ queue, messages }: QueueHistory): Violation[] {
   return violations;
 }
 
+/** Nothing of a queue outlives its deletion: no message comes out of the next one of that name, no receipt is good. */
+function deletedForGood({ queue, messages }: QueueHistory, lives: Incarnations): Violation[] {
+  if (!lives.comesAndGoes(queue)) return [];
+  const violations: Violation[] = [];
+  for (const message of messages.values()) {
+    const where = stoodIn(message);
+    if (where === null) continue;
+    const after = lives.ends(queue, where.partition).find(({ from }) => from > where.by);
+    if (after === undefined) continue;
+    const { payload, deliveries, acks } = message;
+    const complain = (what: string): void => {
+      violations.push(
+        broken(
+          NAME,
+          `queue "${queue}", message "${payload}": ${what} its queue had been deleted`,
+          eventsOf(message),
+        ),
+      );
+    };
+    if (deliveries.some(({ receive }) => receive.invoked.order > after.to)) complain('was delivered after');
+    if (acks.some((ack) => isDone(ack) && ack.invoked.order > after.to)) complain('was acknowledged after');
+  }
+  return violations;
+}
+
+/** Its partition, and a moment by which it was in there; null: nobody knows. */
+function stoodIn({ enqueue, deliveries }: MessageHistory): {
+  readonly partition: number;
+  readonly by: number;
+} | null {
+  const sent =
+    enqueue !== null && isDone(enqueue)
+      ? { partition: enqueue.answer.partition, by: enqueue.completed.order }
+      : null;
+  const first = deliveries[0];
+  const seen =
+    first === undefined ? null : { partition: first.record.partition, by: first.receive.completed.order };
+  if (sent === null || seen === null) return sent ?? seen;
+  return sent.by < seen.by ? sent : seen;
+}
+
 type Fate = 'gone' | 'left' | 'maybe';
 
 /** What a message must be when everything has come back. */
-function fateOf({ enqueue, acks }: MessageHistory): Fate {
+function fateOf(message: MessageHistory, lives: Incarnations): Fate {
+  const { queue, enqueue, acks } = message;
   if (acks.some(isDone)) return 'gone';
   if (enqueue === null || enqueue.outcome === 'fail') return 'gone';
+  if (lives.comesAndGoes(queue)) {
+    const where = stoodIn(message);
+    if (where === null) return 'maybe';
+    if (lives.isGone(queue, where.partition, where.by)) return 'gone';
+    if (!lives.inLastLife(queue, where.partition, enqueue.invoked.order)) return 'maybe';
+  }
   // An unanswered enqueue may never have happened, and an unanswered ack may have.
   return enqueue.outcome === 'ok' && acks.every(({ outcome }) => outcome === 'fail') ? 'left' : 'maybe';
 }
 
-function balance({ queue, messages, inspects }: QueueHistory, operations: readonly Operation[]): Violation[] {
+function balance(
+  { queue, messages, inspects }: QueueHistory,
+  operations: readonly Operation[],
+  lives: Incarnations,
+): Violation[] {
   if (messages.size === 0) return [];
   const last = lastInspect(inspects);
   const later = last === null ? null : laterChange(queue, last, operations);
@@ -73,8 +131,8 @@ function balance({ queue, messages, inspects }: QueueHistory, operations: readon
   }
   const all = [...messages.values()];
   // What was delivered stood in the queue, even if its enqueue was never answered.
-  const left = all.filter((message) => fateOf(message) === 'left');
-  const maybe = all.filter((message) => fateOf(message) === 'maybe');
+  const left = all.filter((message) => fateOf(message, lives) === 'left');
+  const maybe = all.filter((message) => fateOf(message, lives) === 'maybe');
   const depth = last.answer.partitions.reduce(
     (sum, { ready, inFlight, delayed }) => sum + ready + inFlight + delayed,
     0,
@@ -118,7 +176,8 @@ function laterChange(
   operations: readonly Operation[],
 ): Operation | null {
   for (const operation of operations) {
-    if (operation.kind !== 'enqueue' && operation.kind !== 'ack') continue;
+    const { kind } = operation;
+    if (kind !== 'enqueue' && kind !== 'ack' && kind !== 'queueDelete') continue;
     if (operation.call.queue !== queue || operation.outcome === 'fail') continue;
     if (operation.outcome === 'ok' && (operation.completed?.order ?? 0) > last.invoked.order)
       return operation;

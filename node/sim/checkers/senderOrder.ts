@@ -1,4 +1,5 @@
 import { type Done, isDone, isKind, type Operation } from '../history/operations.ts';
+import { Incarnations, NO_EVIDENCE } from './incarnations.ts';
 import { broken, type Violation } from './violation.ts';
 
 const NAME = 'order of sending';
@@ -6,9 +7,13 @@ const NAME = 'order of sending';
 /**
  * What one client sends into one partition gets rising ids in the order of its calls, also of calls that overlap: its
  * writes carry sequence numbers, and none is applied before the ones before it. Only within one session: what was
- * never applied under a lost one may go under the next, behind others.
+ * never applied under a lost one may go under the next, behind others. And only where the queue stays: what a sender
+ * sends again because its queue was not there may be overtaken.
  */
-export function checkSenderOrder(operations: readonly Operation[]): Violation[] {
+export function checkSenderOrder(
+  operations: readonly Operation[],
+  lives: Incarnations = new Incarnations(operations, NO_EVIDENCE),
+): Violation[] {
   const violations: Violation[] = [];
   const sessions = new Map<number, number[]>();
   for (const { client, kind, invoked } of operations) {
@@ -25,6 +30,7 @@ export function checkSenderOrder(operations: readonly Operation[]): Violation[] 
   const highest = new Map<string, { readonly enqueue: Done<'enqueue'>; readonly session: number }>();
   for (const enqueue of sent) {
     const { client, call, answer, invoked, completed } = enqueue;
+    if (lives.comesAndGoes(call.queue)) continue;
     const changes = sessions.get(client) ?? [];
     const session = changes.filter((order) => order < invoked.order).length;
     // It lived through a change of sessions: by which of them it was sent is not known.

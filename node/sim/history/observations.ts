@@ -124,6 +124,16 @@ export interface SessionsExpired extends Base {
   readonly group: number;
   readonly sessions: readonly number[];
 }
+/**
+ * The member applied a newer generation of a queue, or its deletion: from here on everything that was in it is gone.
+ * Shown again when it is replayed.
+ */
+export interface QueueConfigured extends Base {
+  readonly kind: 'queueConfigured';
+  readonly group: number;
+  readonly queue: string;
+  readonly generation: number;
+}
 /** The cluster was founded anew from one survivor, which is `member`: what only others had is given up. */
 interface Recovered extends Base {
   readonly kind: 'recovered';
@@ -145,4 +155,5 @@ export type Observation =
   | ConfigurationSeen
   | Acknowledged
   | SessionsExpired
+  | QueueConfigured
   | Recovered;

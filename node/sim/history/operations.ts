@@ -90,6 +90,7 @@ interface Calls {
     call: { readonly queue: string; readonly partitions: number; readonly visibilityMs: number };
     answer: Record<never, never>;
   };
+  queueDelete: { call: { readonly queue: string }; answer: Record<never, never> };
   /** Payloads are unique over a history: they say which message came out. */
   enqueue: {
     call: {

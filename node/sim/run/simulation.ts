@@ -7,7 +7,7 @@ import {
   type Violation,
 } from '../checkers/index.ts';
 import { encodeLines } from '../history/jsonLines.ts';
-import type { Observation, SessionsExpired } from '../history/observations.ts';
+import type { Observation, QueueConfigured, SessionsExpired } from '../history/observations.ts';
 import { Recorder } from '../history/recorder.ts';
 import { DEFAULT_SETTINGS, Workload } from '../workload/index.ts';
 import type { DurableLog } from '../world/durableLog.ts';
@@ -71,11 +71,13 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
     transcript.note(line);
   };
   const expired: SessionsExpired[] = [];
+  const configured: QueueConfigured[] = [];
   const show: Show = (shown) => {
     const observation = { ...shown, order: recorder.nextOrder(), worldMs: world.nowMs } as Observation;
     transcript.show(observation);
     counter.show(observation);
     if (observation.kind === 'expired') expired.push(observation);
+    if (observation.kind === 'queueConfigured') configured.push(observation);
     if (observation.kind === 'acknowledged') acknowledged += 1;
     const found = checker.observe(observation);
     if (found.length === 0) return;
@@ -156,6 +158,9 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
       get reconnect() {
         return calm ? 0 : DEFAULT_SETTINGS.reconnect;
       },
+      get deletion() {
+        return calm ? 0 : DEFAULT_SETTINGS.deletion;
+      },
     },
   );
   const nemesis = new Nemesis({
@@ -216,7 +221,9 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
   story().catch((reason: unknown) => world.fail(reason));
   try {
     await world.run(() => over);
-    violations.push(...checkHistory(recorder.operations(), { healing, auditMissing, recoveries, expired }));
+    violations.push(
+      ...checkHistory(recorder.operations(), { healing, auditMissing, recoveries, expired, configured }),
+    );
   } catch (reason) {
     if (!(reason instanceof CheckFailed)) error = reason;
   } finally {

@@ -82,6 +82,8 @@ function detailsOf(shown: Observation): string {
       return `${shown.index} voters ${shown.voters.join(' ')} learners ${shown.learners.join(' ')}`;
     case 'acknowledged':
       return `${shown.index} durable ${shown.durable.map((one) => `${one.member}:${one.index}`).join(' ')}`;
+    case 'queueConfigured':
+      return `${shown.queue} generation ${shown.generation}`;
     default:
       return '';
   }

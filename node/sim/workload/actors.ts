@@ -48,7 +48,9 @@ export async function useLock(
 
 export function produce(names: Names): Action {
   return async (client, random, { queues, messageKeys, delayMs }) => {
-    const { name } = random.pick(queues);
+    const queue = random.pick(queues);
+    const { name } = queue;
+    await declareIfMissing(client, queue);
     const burst = random.chance(0.2) ? random.between(2, 6) : 1;
     const sent: Promise<boolean>[] = [];
     for (let i = 0; i < burst; i++) {
@@ -60,12 +62,22 @@ export function produce(names: Names): Action {
   };
 }
 
+/** A forced recovery may have taken the declaration back: whoever meets that declares the queue again. */
+export async function declareIfMissing(
+  client: RecordedClient,
+  { name, partitions, visibilityMs }: WorkloadSettings['queues'][number],
+): Promise<void> {
+  if (client.misses(name)) await client.declare(name, partitions, visibilityMs);
+}
+
 export async function consume(
   client: RecordedClient,
   random: Random,
   { queues, receiveWaitMs, delayMs }: WorkloadSettings,
 ): Promise<void> {
-  const { name, visibilityMs } = random.pick(queues);
+  const queue = random.pick(queues);
+  const { name, visibilityMs } = queue;
+  await declareIfMissing(client, queue);
   const max = random.between(1, 8);
   const waitMs = random.chance(0.3) ? 0 : random.between(1, receiveWaitMs);
   const visible = random.chance(0.3) ? random.between(100, visibilityMs) : 0;
@@ -75,7 +87,7 @@ export async function consume(
   );
 }
 
-async function process(
+export async function process(
   client: RecordedClient,
   random: Random,
   queue: string,

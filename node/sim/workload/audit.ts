@@ -1,3 +1,5 @@
+import type { Message } from '@synccluster/client';
+import { declareIfMissing, type Names } from './actors.ts';
 import type { RecordedClient } from './recordedClient.ts';
 import type { WorkloadSettings } from './settings.ts';
 
@@ -19,6 +21,7 @@ export async function audit(
   client: RecordedClient,
   settings: WorkloadSettings,
   fleetingKeys: readonly string[],
+  names: Names,
 ): Promise<AuditResult> {
   const { clock } = client;
   const dueMs = clock.monotonicMs() + settings.auditMs;
@@ -44,10 +47,58 @@ export async function audit(
   for (const key of [...settings.cacheKeys, ...fleetingKeys]) {
     await attempt(`read key ${key}`, async () => (await client.get(key, 'linearizable')) !== null);
   }
-  for (const { name } of settings.queues) {
-    await attempt(`drain queue ${name}`, () => drained(client, name));
+  await attempt('put a key', () => client.put('audit', names.next(client), 0));
+  await attempt('delete a key', () => client.delete('audit'));
+  for (const queue of settings.queues) {
+    await attempt(`drain queue ${queue.name}`, async () => {
+      await declareIfMissing(client, queue);
+      return drained(client, queue.name);
+    });
   }
+  if (settings.passingQueue !== null) await auditPassing(client, settings.passingQueue, names, attempt);
   return { complete: missing.length === 0, missing };
+}
+
+type Attempt = (what: string, once: () => Promise<boolean>) => Promise<void>;
+
+/**
+ * A queue is deleted with messages in it and declared anew, now that all is well: none of them may come back, and
+ * their receipts are good for nothing.
+ */
+async function auditPassing(
+  client: RecordedClient,
+  { name, partitions, visibilityMs }: NonNullable<WorkloadSettings['passingQueue']>,
+  names: Names,
+  attempt: Attempt,
+): Promise<void> {
+  const declare = (count: number): Promise<boolean> => client.declare(name, count, visibilityMs);
+  const [first, last] = [partitions[0]!, partitions.at(-1)!];
+  await attempt(`find queue ${name} there`, async () => {
+    if ((await client.inspectQueue(name)) !== null) return true;
+    if (client.misses(name)) {
+      await client.deleteQueue(name);
+      await declare(first);
+    }
+    return false;
+  });
+  const send = (key: string | null) => client.enqueue(name, names.next(client), key, 0);
+  for (const key of ['key-1', null, null]) await attempt(`send to queue ${name}`, () => send(key));
+  const take = async (): Promise<Message | null> => (await client.receive(name, 1, 0, 0))?.[0] ?? null;
+  await attempt(`give a message of queue ${name} back`, async () => {
+    const message = await take();
+    return message !== null && client.nack(name, message, 0);
+  });
+  let taken: Message | null = null;
+  await attempt(`keep a message of queue ${name}`, async () => {
+    taken = await take();
+    return taken !== null && client.extend(name, taken, visibilityMs);
+  });
+  // Without a known answer it may be gone already, and then that is the next one's answer.
+  await attempt(`delete queue ${name}`, async () => (await client.deleteQueue(name)) || client.misses(name));
+  await attempt(`declare queue ${name} anew`, () => declare(last));
+  if (taken !== null) await client.ack(name, taken);
+  for (const key of ['key-1', null]) await attempt(`send to queue ${name} anew`, () => send(key));
+  await attempt(`drain queue ${name}`, () => drained(client, name));
 }
 
 async function drained(client: RecordedClient, queue: string): Promise<boolean> {

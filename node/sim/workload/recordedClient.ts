@@ -8,6 +8,7 @@ import {
   type LockModeName,
   type Message,
   type ReadLevelName,
+  SyncError,
 } from '@synccluster/client';
 import type { AnswerOf, CallOf, LogPosition, OperationKind } from '../history/operations.ts';
 import type { OpenOperation, Recorder } from '../history/recorder.ts';
@@ -24,6 +25,8 @@ export class RecordedClient {
   readonly clock: Clock;
   readonly #client: Client;
   readonly #recorder: Recorder;
+  /** Queues that there are not, as far as this client knows. */
+  readonly #missing = new Set<string>();
   #closed = false;
 
   constructor(number: number, recorder: Recorder, options: RecordedOptions) {
@@ -135,7 +138,29 @@ export class RecordedClient {
   async declare(queue: string, partitions: number, visibilityMs: number): Promise<boolean> {
     const open = this.#invoke('queueDeclare', { queue, partitions, visibilityMs });
     const declared = this.#client.queues.declare(queue, { partitions, visibilityMs });
+    declared.then(
+      () => this.#missing.delete(queue),
+      // It is there, declared otherwise.
+      (error: unknown) => {
+        if (error instanceof SyncError && error.code === 'CONFLICT') this.#missing.delete(queue);
+      },
+    );
     return (await this.#run(open, declared, () => ({}))) !== null;
+  }
+
+  async deleteQueue(queue: string): Promise<boolean> {
+    const open = this.#invoke('queueDelete', { queue });
+    const deleted = this.#client.queues.delete(queue);
+    deleted.then(
+      () => this.#missing.add(queue),
+      (error: unknown) => this.#noteMissing(queue, error),
+    );
+    return (await this.#run(open, deleted, () => ({}))) !== null;
+  }
+
+  /** To this client's knowledge there is no such queue: it was told so or deleted it, and has not declared it since. */
+  misses(queue: string): boolean {
+    return this.#missing.has(queue);
   }
 
   async enqueue(queue: string, payload: string, key: string | null, delayMs: number): Promise<boolean> {
@@ -143,6 +168,7 @@ export class RecordedClient {
     const enqueued = this.#client
       .queue(queue)
       .enqueue(payload, { delayMs, ...(key === null ? {} : { key }) });
+    enqueued.catch((error: unknown) => this.#noteMissing(queue, error));
     const answer = await this.#run(open, enqueued, ({ partition, id }) => ({ partition, message: id }));
     return answer !== null;
   }
@@ -178,6 +204,7 @@ export class RecordedClient {
       return messages;
     } catch (error) {
       settle(open, error);
+      this.#noteMissing(queue, error);
       return null;
     }
   }
@@ -199,7 +226,9 @@ export class RecordedClient {
 
   async inspectQueue(queue: string): Promise<AnswerOf<'queueInspect'> | null> {
     const open = this.#invoke('queueInspect', { queue });
-    return this.#run(open, this.#client.queue(queue).inspect(), (partitions) => ({
+    const inspected = this.#client.queue(queue).inspect();
+    inspected.catch((error: unknown) => this.#noteMissing(queue, error));
+    return this.#run(open, inspected, (partitions) => ({
       partitions: partitions.map(({ partition, ready, inFlight, delayed }) => ({
         partition,
         ready,
@@ -256,6 +285,10 @@ export class RecordedClient {
       settle(open, error);
       return null;
     }
+  }
+
+  #noteMissing(queue: string, error: unknown): void {
+    if (error instanceof SyncError && error.code === 'NOT_FOUND') this.#missing.add(queue);
   }
 
   #note(event: ClientEvent): void {

@@ -7,6 +7,14 @@ export interface WorkloadSettings {
     readonly partitions: number;
     readonly visibilityMs: number;
   }[];
+  /** One that is deleted and declared anew while others use it, with one of these counts of partitions; null: none. */
+  readonly passingQueue: {
+    readonly name: string;
+    readonly partitions: readonly number[];
+    readonly visibilityMs: number;
+  } | null;
+  /** How often what is next done to that queue is its deletion. */
+  readonly deletion: number;
   readonly messageKeys: readonly string[];
   readonly cacheKeys: readonly string[];
   /** Longest pause between two actions of an actor. */
@@ -32,6 +40,8 @@ export const DEFAULT_SETTINGS: WorkloadSettings = {
     { name: 'queue-a', partitions: 2, visibilityMs: 1_000 },
     { name: 'queue-b', partitions: 3, visibilityMs: 2_000 },
   ],
+  passingQueue: { name: 'queue-c', partitions: [1, 2, 4], visibilityMs: 1_000 },
+  deletion: 0.03,
   messageKeys: ['key-1', 'key-2', 'key-3'],
   cacheKeys: ['x', 'y', 'z', 'w'],
   pauseMs: 300,

@@ -1,9 +1,10 @@
+import { type Command, Op } from '@synccluster/client/protocol';
 import { describe, expect, it } from 'vitest';
 import { FakeCluster } from '../../client/src/testing/fakeCluster.ts';
 import { result } from '../../client/src/testing/setup.ts';
 import { VirtualClock } from '../../client/src/testing/virtualClock.ts';
 import { checkHistory } from '../checkers/index.ts';
-import { encodeLines, type OperationKind, Recorder } from '../history/index.ts';
+import { encodeLines, isDone, type OperationKind, Recorder } from '../history/index.ts';
 import { Random } from './random.ts';
 import { DEFAULT_SETTINGS } from './settings.ts';
 import { Workload } from './workload.ts';
@@ -81,6 +82,11 @@ async function attack(
   cluster.cut();
 }
 
+/** As a forced recovery from a member that never heard of the declaration. */
+function loseDeclaration(cluster: FakeCluster, queue: string): void {
+  cluster.apply(0, [Op.QueueDelete, 1, 0, 0, 0, queue] as unknown as Command);
+}
+
 async function run(seed: number) {
   const { clock, cluster, recorder, workload } = setUp(seed);
   expect(await result(clock, workload.prepare())).toBe(true);
@@ -116,11 +122,34 @@ describe('the workload', () => {
       'cachePut',
       'cacheGet',
       'cacheDelete',
+      'queueDelete',
+      'queueDeclare',
     ] as const) {
       expect(kinds, kind).toContain(kind);
     }
     expect(operations.some(({ outcome }) => outcome === 'unknown')).toBe(true);
     expect(operations.length).toBeGreaterThan(1_000);
+  }, 60_000);
+
+  it('goes on with a queue whose declaration is lost, and audits it', async () => {
+    const { clock, cluster, recorder, workload } = setUp(3);
+    expect(await result(clock, workload.prepare())).toBe(true);
+    workload.start();
+    await clock.advance(2_000);
+    loseDeclaration(cluster, 'queue-b');
+    const lostAt = recorder.nextOrder();
+    await clock.advance(10_000);
+    const since = recorder.operations().filter(({ invoked }) => invoked.order > lostAt);
+    const served = since.filter((one) => 'queue' in one.call && one.call.queue === 'queue-b' && isDone(one));
+    expect(served.some(({ kind }) => kind === 'enqueue')).toBe(true);
+    expect(served.some(({ kind }) => kind === 'ack')).toBe(true);
+    await result(clock, workload.stop(), 60_000);
+    loseDeclaration(cluster, 'queue-a');
+    expect(await result(clock, workload.audit(), 100_000)).toEqual({ complete: true, missing: [] });
+    const checkers = (recoveries: readonly number[]): string[] =>
+      checkHistory(recorder.operations(), { recoveries }).map(({ checker }) => checker);
+    expect(checkers([])).toContain('declared queues');
+    expect(checkers([lostAt])).not.toContain('declared queues');
   }, 60_000);
 
   it('does the same again under the same seed, byte by byte', async () => {

@@ -1,6 +1,7 @@
 import type { Recorder } from '../history/recorder.ts';
 import { type Action, consume, FleetingKeys, Names, produce, useCache, useLock } from './actors.ts';
 import { type AuditResult, audit } from './audit.ts';
+import { usePassingQueue } from './passingQueue.ts';
 import { Random } from './random.ts';
 import { RecordedClient, type RecordedOptions } from './recordedClient.ts';
 import type { WorkloadSettings } from './settings.ts';
@@ -34,11 +35,16 @@ class Place {
     return ready ? client : null;
   }
 
+  /** Its process died: what was under way there never ends. */
+  replace(): void {
+    this.client = this.#open();
+    this.#connected = false;
+  }
+
   /** What was under way ends as it may. */
   reopen(): Promise<void> {
     const old = this.client;
-    this.client = this.#open();
-    this.#connected = false;
+    this.replace();
     return old.close();
   }
 }
@@ -57,7 +63,9 @@ export class Workload {
   readonly #fleeting = new FleetingKeys();
   readonly #places: Place[];
   #clients = 0;
-  #running: Promise<void>[] = [];
+  #actions: readonly Action[] = [];
+  /** By place. */
+  readonly #running = new Map<Place, Promise<void>[]>();
   #stopping = false;
 
   constructor(world: WorkloadWorld, seed: number, settings: WorkloadSettings) {
@@ -71,6 +79,7 @@ export class Workload {
   async prepare(): Promise<boolean> {
     const { client } = this.#places[0]!;
     const dueMs = client.clock.monotonicMs() + this.#settings.auditMs;
+    const { passingQueue: passing } = this.#settings;
     const steps = [
       () => client.ready(),
       ...this.#settings.queues.map(
@@ -78,6 +87,9 @@ export class Workload {
           () =>
             client.declare(name, partitions, visibilityMs),
       ),
+      ...(passing === null
+        ? []
+        : [() => client.declare(passing.name, passing.partitions[0]!, passing.visibilityMs)]),
     ];
     for (const step of steps) {
       while (!(await step())) {
@@ -92,17 +104,32 @@ export class Workload {
   start(): void {
     const [sending, caching] = [produce(this.#names), useCache(this.#names, this.#fleeting)];
     // More takers than senders: a queue that only grows shows little of what happens at its end.
-    const actions: Action[] = [useLock, sending, consume, consume, caching, caching];
-    for (const place of this.#places) {
-      for (const action of actions) this.#running.push(this.#work(place, action, this.#random.fork()));
-    }
+    this.#actions = [useLock, sending, consume, consume, caching, caching, usePassingQueue(this.#names)];
+    for (const place of this.#places) this.#employ(place);
+  }
+
+  /**
+   * The process in this place died, with its client and all that this was at, and `clientOptions` tells of another one
+   * by now: a new client goes on there.
+   */
+  replace(slot: number): void {
+    const place = this.#places[slot]!;
+    place.replace();
+    if (this.#running.has(place)) this.#employ(place);
+  }
+
+  #employ(place: Place): void {
+    this.#running.set(
+      place,
+      this.#actions.map((action) => this.#work(place, action, this.#random.fork())),
+    );
   }
 
   /** Resolves when every actor has finished what it was at and all clients are closed. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    await Promise.all(this.#running);
-    this.#running = [];
+    await Promise.all([...this.#running.values()].flat());
+    this.#running.clear();
     await Promise.all(this.#places.map(({ client }) => client.close()));
   }
 
@@ -110,7 +137,7 @@ export class Workload {
   async audit(): Promise<AuditResult> {
     const auditor = this.#open(0);
     try {
-      return await audit(auditor, this.#settings, this.#fleeting.all);
+      return await audit(auditor, this.#settings, this.#fleeting.all, this.#names);
     } finally {
       await auditor.close();
     }

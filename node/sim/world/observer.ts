@@ -171,6 +171,16 @@ export class MemberObserver {
         const sessions = [...command[5]];
         this.#show({ kind: 'expired', member: this.#id, group: watched.group.id, sessions });
       }
+      if (command[0] === Op.QueueConfigure) {
+        const [, , , , , queue, generation] = command;
+        this.#show({
+          kind: 'queueConfigured',
+          member: this.#id,
+          group: watched.group.id,
+          queue,
+          generation,
+        });
+      }
       return apply(command, stampMs, index);
     };
     const freeze = machine.freeze.bind(machine);

@@ -114,7 +114,8 @@ export class FakeCluster implements Transport {
       if (this.pushing) link?.reply([ReplyKind.Push, group as GroupId, session, push]);
     }
     for (const queue of machine.takeReadyQueues()) this.#wake(group, queue);
-    if (command[0] === Op.QueueDeclare && this.configuring) this.configure();
+    const changes = command[0] === Op.QueueDeclare || command[0] === Op.QueueDelete;
+    if (changes && this.configuring) this.configure();
     return outcome;
   }
 

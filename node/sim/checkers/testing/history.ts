@@ -30,6 +30,12 @@ export class History {
     this.begin(client, kind, call).ok(answer, at);
   }
 
+  /** Something else happens. */
+  nextOrder(): number {
+    this.nowMs++;
+    return this.#recorder.nextOrder();
+  }
+
   get operations(): readonly Operation[] {
     return this.#recorder.operations();
   }
