@@ -14,7 +14,6 @@ const COORDINATION = 0;
 export function checkLeases(
   operations: readonly Operation[],
   expired: readonly SessionsExpired[],
-  exempt: ReadonlySet<number> = new Set(),
 ): Violation[] {
   const ends = new Map<number, SessionsExpired>();
   for (const end of expired) {
@@ -27,7 +26,7 @@ export function checkLeases(
   const violations: Violation[] = [];
   for (const [name, grants] of grantsByName(operations)) {
     for (const grant of grants) {
-      const session = exempt.has(grant.client) ? null : sessionOf(grant, opened);
+      const session = sessionOf(grant, opened);
       const end = session === null ? undefined : ends.get(session);
       const { lastHeld } = grant;
       if (end === undefined || lastHeld === null || lastHeld.invoked.order <= end.order) continue;

@@ -13,19 +13,15 @@ interface Tenure {
 /**
  * No two conflicting holders at any instant. A client holds from the first to the last look at the lock at which its
  * library, by the client's own clocks, said so: a client that stood still and then noticed its loss did not hold in
- * between as far as this goes, and one that still believed did. Clients whose monotonic clock drifts by more than the lease
- * allows for (a twentieth) break the rule themselves: `exempt` names them.
+ * between as far as this goes, and one that still believed did.
  */
-export function checkLockExclusion(
-  operations: readonly Operation[],
-  exempt: ReadonlySet<number> = new Set(),
-): Violation[] {
+export function checkLockExclusion(operations: readonly Operation[]): Violation[] {
   const violations: Violation[] = [];
   for (const [name, grants] of grantsByName(operations)) {
     const tenures: Tenure[] = [];
     for (const grant of grants) {
       const { firstHeld, lastHeld } = grant;
-      if (exempt.has(grant.client) || firstHeld === null || lastHeld === null) continue;
+      if (firstHeld === null || lastHeld === null) continue;
       tenures.push({ grant, from: firstHeld, to: lastHeld });
     }
     tenures.sort((a, b) => a.from.invoked.order - b.from.invoked.order);

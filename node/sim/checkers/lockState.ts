@@ -8,10 +8,7 @@ const NAME = 'lock state';
  * Who holds a lock, by the members: never two that exclude each other, always those who by their own clocks held it
  * before and after the look, and nobody who had given it back.
  */
-export function checkLockState(
-  operations: readonly Operation[],
-  exempt: ReadonlySet<number> = new Set(),
-): Violation[] {
+export function checkLockState(operations: readonly Operation[]): Violation[] {
   const violations: Violation[] = [];
   const grants = grantsByName(operations);
   const released = releases(operations);
@@ -31,7 +28,7 @@ export function checkLockState(
           broken(NAME, `lock "${name}": token ${grant.token} is ${listed.mode}`, [grant.acquire, look]),
         );
       }
-      if (listed === undefined && !exempt.has(grant.client) && heldThroughout(grant, look)) {
+      if (listed === undefined && heldThroughout(grant, look)) {
         violations.push(
           broken(
             NAME,

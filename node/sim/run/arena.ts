@@ -1,16 +1,10 @@
 import type { SimNetwork } from '../world/network.ts';
 import type { SimOperator } from '../world/operator.ts';
-import type { SimProcess } from '../world/process.ts';
 import type { Random } from '../world/random.ts';
 import type { MemberSlot } from '../world/slot.ts';
 import type { World } from '../world/world.ts';
-import type { Plan } from './plan.ts';
-
-/** A client of the workload, as the nemesis sees it. */
-interface ClientVictim {
-  readonly host: string;
-  readonly process: SimProcess;
-}
+import type { ClientMachine } from './clientMachine.ts';
+import type { FaultName, Plan } from './plan.ts';
 
 export interface ArenaOptions {
   readonly world: World;
@@ -19,19 +13,24 @@ export interface ArenaOptions {
   readonly network: SimNetwork;
   readonly slots: readonly MemberSlot[];
   readonly operator: SimOperator;
-  readonly clients: readonly ClientVictim[];
+  readonly clients: readonly ClientMachine[];
   readonly note: (line: string) => void;
+  /** Something was hit by this. */
+  readonly struck: (fault: FaultName) => void;
 }
 
-/** A fault that is struck at a moment, not one that is always there. */
-export type Blow = () => void | Promise<void>;
+/**
+ * A fault that is struck at a moment, not one that is always there. False, also by promise: it hit nothing, or says by
+ * `Arena.struck` when it does.
+ */
+export type Blow = () => unknown;
 
 /** What all blows need: victims, how long things last, and what a cluster can be asked to survive. */
 export class Arena {
   readonly options: ArenaOptions;
   readonly random: Random;
   readonly slots: readonly MemberSlot[];
-  readonly clients: readonly ClientVictim[];
+  readonly clients: readonly ClientMachine[];
   /** Everything is being mended: nothing that was begun may end later, and nothing else begins. */
   over = false;
   /** Machines that stay without power until a forced recovery is through, whatever is mended before. */
@@ -44,6 +43,10 @@ export class Arena {
     this.random = options.random;
     this.slots = options.slots;
     this.clients = options.clients;
+  }
+
+  struck(fault: FaultName): void {
+    if (!this.over) this.options.struck(fault);
   }
 
   note(line: string): void {
@@ -76,6 +79,8 @@ export class Arena {
   }
 
   cut(pairs: readonly (readonly [string, string])[], ms: number): void {
+    // What was waiting for its moment came too late: nobody would end it.
+    if (this.over) return;
     const { network } = this.options;
     for (const [from, to] of pairs) network.link(from, to).block();
     this.later(ms, () => {

@@ -1,4 +1,4 @@
-import { misdirect, rot } from '../world/spoil.ts';
+import { describeSpoil, misdirect, rot } from '../world/spoil.ts';
 import type { Arena, Blow } from './arena.ts';
 import type { FaultName } from './plan.ts';
 
@@ -23,16 +23,18 @@ function slow(arena: Arena): void {
   });
 }
 
-function error(arena: Arena): void {
+function error(arena: Arena): false {
   const slot = arena.victim();
   const kind = arena.random.pick(['sync', 'sync', 'write', 'read'] as const);
   // What cannot be read counts as lost, and one volume at a time may be.
-  if (kind === 'read' && !arena.stake(slot)) return;
+  if (kind === 'read' && !arena.stake(slot)) return false;
   arena.note(`a ${kind} of ${slot.host} is to fail`);
   slot.disk.failNext[kind] += 1;
+  slot.disk.onFailure = () => arena.struck('diskError');
+  return false;
 }
 
-function fill(arena: Arena): void {
+function fill(arena: Arena): boolean {
   const { host, disk } = arena.victim();
   const takes = Math.max(0, disk.freeBytes - Math.floor(arena.random.logBetween(1, 4_000_000)));
   const ms = arena.lastingMs();
@@ -41,22 +43,26 @@ function fill(arena: Arena): void {
   arena.later(ms, () => {
     disk.foreignBytes = Math.max(0, disk.foreignBytes - takes);
   });
+  return takes > 0;
 }
 
-function spoil(arena: Arena, how: typeof rot): void {
+function spoil(arena: Arena, how: typeof rot): boolean {
   const slot = arena.victim();
-  if (!arena.stake(slot)) return;
+  if (!arena.stake(slot)) return false;
   const what = how(slot.disk, arena.random);
   if (what === null) {
     slot.spoilt = false;
-    return;
+    return false;
   }
-  arena.note(`${slot.host}: ${what} is spoilt`);
+  arena.note(`${slot.host}: ${describeSpoil(what)} is spoilt`);
   // Found out when it is read: mostly soon.
   if (arena.random.chance(0.8)) slot.kill('killed');
+  return true;
 }
 
-function lose(arena: Arena): void {
+function lose(arena: Arena): boolean {
   const slot = arena.victim();
-  if (arena.stake(slot)) slot.loseVolume();
+  if (!arena.stake(slot)) return false;
+  slot.loseVolume();
+  return true;
 }

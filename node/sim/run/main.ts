@@ -2,11 +2,13 @@ import { mkdirSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HELP, readArguments, type SimArguments } from './arguments.ts';
-import { addMarks, describeMarks, noMarks } from './marks.ts';
+import { addMarks, addStruck, describeMarks, describeStruck, missing, noMarks, noneStruck } from './marks.ts';
 import { Pool } from './pool.ts';
 import type { Report } from './worker.ts';
 
 const PROGRESS_MS = 10_000;
+/** In so many seeds with drawn faults everything comes about at least once, or it does not work any more. */
+const TELLING_SEEDS = 100;
 
 class Totals {
   readonly #startedMs = performance.now();
@@ -17,8 +19,9 @@ class Totals {
   #blows = 0;
   #cpuMs = 0;
   readonly marks = noMarks();
+  readonly struck = noneStruck();
 
-  add({ events, simulatedMs, operations, blows, tookMs, marks }: Report): void {
+  add({ events, simulatedMs, operations, blows, tookMs, marks, struck }: Report): void {
     this.seeds += 1;
     this.#events += events;
     this.#simulatedMs += simulatedMs;
@@ -26,6 +29,7 @@ class Totals {
     this.#blows += blows;
     this.#cpuMs += tookMs;
     addMarks(this.marks, marks);
+    addStruck(this.struck, struck);
   }
 
   line(): string {
@@ -87,9 +91,16 @@ async function main(given: SimArguments): Promise<boolean> {
     clearInterval(progress);
     pool.close();
   }
-  console.log(describeMarks(totals.marks));
+  console.log(`struck: ${describeStruck(totals.struck)}`);
+  console.log(`came about: ${describeMarks(totals.marks)}`);
+  const never =
+    faults === null && given.mutant === null && totals.seeds >= TELLING_SEEDS
+      ? [...missing(totals.struck), ...missing(totals.marks)]
+      : [];
+  if (never.length > 0)
+    console.log(`FAILED: in ${totals.seeds} seeds these never came about: ${never.join(', ')}`);
   console.log(`${failed === 0 ? 'passed' : `${failed} FAILED`}: ${totals.line()}`);
-  return failed === 0;
+  return failed === 0 && never.length === 0;
 }
 
 function commandFor(seed: number, { faults, mutant }: SimArguments): string {

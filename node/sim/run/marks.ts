@@ -1,4 +1,5 @@
 import type { Observation } from '../history/observations.ts';
+import { FAULT_NAMES, type FaultName } from './plan.ts';
 
 /** How often what is worth trying came about: a nemesis that is too kind shows here. */
 export interface Marks {
@@ -9,6 +10,8 @@ export interface Marks {
   compactions: number;
   overwrittenEntries: number;
   volumesDamaged: number;
+  /** Starts on a volume of which something in use was spoilt, and that said so. */
+  spoilsNoticed: number;
   volumesLost: number;
   configurationsSeen: number;
   recoveries: number;
@@ -23,6 +26,7 @@ export function noMarks(): Marks {
     compactions: 0,
     overwrittenEntries: 0,
     volumesDamaged: 0,
+    spoilsNoticed: 0,
     volumesLost: 0,
     configurationsSeen: 0,
     recoveries: 0,
@@ -79,8 +83,31 @@ export class MarkCounter {
 
   note(line: string): void {
     if (line.includes(', damaged: ')) this.marks.volumesDamaged += 1;
+    if (line.includes(' noticed what is spoilt: ')) this.marks.spoilsNoticed += 1;
     if (line.includes('ended: fatal: ')) this.marks.diskFailures += 1;
   }
+}
+
+/** How often each fault has struck: one that hit nothing does not count. */
+export type Struck = Record<FaultName, number>;
+
+export function noneStruck(): Struck {
+  return Object.fromEntries(FAULT_NAMES.map((name) => [name, 0])) as Struck;
+}
+
+export function addStruck(to: Struck, more: Struck): void {
+  for (const name of FAULT_NAMES) to[name] += more[name];
+}
+
+/** What never came about. */
+export function missing(counts: Marks | Struck): string[] {
+  return Object.entries(counts)
+    .filter(([, count]) => count === 0)
+    .map(([name]) => name);
+}
+
+export function describeStruck(struck: Struck): string {
+  return FAULT_NAMES.map((name) => `${name} ${struck[name]}`).join(', ');
 }
 
 export function describeMarks(marks: Marks): string {

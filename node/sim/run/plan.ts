@@ -34,6 +34,8 @@ export const FAULTS = {
   scale: 'the cluster grows and shrinks',
   clientPause: 'clients stand still',
   clientCut: 'clients are cut off',
+  clientKill: 'clients die without closing anything, and others take their places',
+  reset: 'connections are reset in the middle of what goes over them',
   cutAtTransfer: 'a leader of locks is deposed and does not hear of it, nor do clients on its side',
   leadershipBack: 'the leadership of locks goes away and comes back, later than a lease lasts',
   lateKeepalives: 'keepalives arrive while the expiry of their sessions is on its way to slow disks',
@@ -46,8 +48,15 @@ export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
 /** How large what may be wrong with true clocks is: the client library allows for a twentieth of a lease. */
 const RATE_ERROR = 0.01;
 const MIB = 1024 * 1024;
-/** Not the founder: its clock is the cluster's time for as long as it is alone. */
-export const WILD_ORDINAL = 1;
+
+/** A machine whose wall clock is wrong, whatever runs on it and however often. */
+export interface WildClock {
+  readonly ordinal: number;
+  /** What it is set by. */
+  readonly byMs: number;
+  /** Else from the attack on: a founder's clock is the cluster's time for as long as it is alone. */
+  readonly fromStart: boolean;
+}
 
 export interface Plan {
   readonly seed: number;
@@ -65,6 +74,8 @@ export interface Plan {
   readonly tuning: MemberTuning;
   readonly disk: DiskPlan;
   readonly memberClocks: readonly ClockPlan[];
+  /** Always a minority's: one of three, two of five. */
+  readonly wildClocks: readonly WildClock[];
   readonly clientClocks: readonly ClockPlan[];
   readonly sessionTtlMs: number;
   readonly requestTimeoutMs: number;
@@ -111,7 +122,8 @@ export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null, choi
   const faults = only ?? drawn;
   const drawnMembers = random.pick([1, 3, 3, 3, 3, 5, 5]);
   const members = choices.members ?? drawnMembers;
-  const slots = faults.has('scale') || faults.has('cutAtChange') ? 5 : members;
+  const scales = faults.has('scale') || faults.has('cutAtChange');
+  const slots = scales ? 5 : members;
   const drawnClients = 2 + random.below(3);
   const clients = choices.clients ?? drawnClients;
   const holds = new Random(seed, 'holds');
@@ -135,6 +147,7 @@ export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null, choi
       duplication: faults.has('duplication') ? random.logBetween(0.005, 0.5) : 0,
       reordering: faults.has('reordering') ? random.logBetween(0.005, 0.5) : 0,
       reorderedByMs: random.logBetween(1, 2_000),
+      struck: { loss: 0, duplication: 0, reordering: 0 },
     },
     tuning: {
       ...random.pick([
@@ -158,10 +171,9 @@ export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null, choi
         { syncMinMs: 2, syncMaxMs: 40 },
       ]),
     },
-    memberClocks: Array.from({ length: slots }, (_, ordinal) =>
-      drawClock(random, faults.has('wildClock') && members > 1 && ordinal === WILD_ORDINAL),
-    ),
-    clientClocks: Array.from({ length: clients }, () => drawClock(random, false)),
+    memberClocks: Array.from({ length: slots }, () => drawClock(random)),
+    wildClocks: faults.has('wildClock') ? drawWildClocks(seed, members, slots, scales) : [],
+    clientClocks: Array.from({ length: clients }, () => drawClock(random)),
     sessionTtlMs: random.pick([1_000, 2_000, 5_000]),
     requestTimeoutMs: random.pick([1_000, 3_000, 10_000]),
     pauseMs: random.pick([100, 200, 400, 1_000]),
@@ -171,15 +183,32 @@ export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null, choi
   return { ...plan, ...choices, tuning: { ...plan.tuning, ...choices.tuning } };
 }
 
-function drawClock(random: Random, wild: boolean): ClockPlan {
+/** A minority both of the members there are and of those there may be: among the first three never more than one. */
+function drawWildClocks(seed: number, members: number, slots: number, scales: boolean): WildClock[] {
+  if (members < 3) return [];
+  const random = new Random(seed, 'wild clocks');
+  const ordinals =
+    members === 5 && !scales
+      ? random.shuffled([0, 1, 2, 3, 4]).slice(0, 2)
+      : [random.below(3), ...(slots === 5 ? [3 + random.below(2)] : [])];
+  const early = ordinals.find((ordinal) => ordinal > 0);
+  return ordinals.map((ordinal) => ({
+    ordinal,
+    byMs: random.between(-1, 1) * random.logBetween(1_000, 1e9),
+    fromStart: ordinal === early,
+  }));
+}
+
+function drawClock(random: Random): ClockPlan {
   return {
     rate: 1 + random.between(-RATE_ERROR, RATE_ERROR),
-    wallOffsetMs: wild ? random.between(-1, 1) * random.logBetween(1_000, 1e9) : random.between(-200, 200),
+    wallOffsetMs: random.between(-200, 200),
     turnMs: random.pick([0, 0.2, 0.5, 1]),
   };
 }
 
 export function describePlan(plan: Plan): string {
-  const { faults, messageFaults, memberClocks: _, clientClocks: __, ...rest } = plan;
+  const { faults, memberClocks: _, clientClocks: __, ...rest } = plan;
+  const { struck: ___, ...messageFaults } = plan.messageFaults;
   return JSON.stringify({ ...rest, messageFaults, faults: [...faults] });
 }

@@ -1,6 +1,6 @@
 import { describe } from '../checkers/index.ts';
 import { unplanted } from '../mutants/register.ts';
-import type { Marks } from './marks.ts';
+import type { Marks, Struck } from './marks.ts';
 import { type Choices, drawPlan, type FaultName } from './plan.ts';
 import { simulate } from './simulation.ts';
 
@@ -26,6 +26,7 @@ export interface Report {
   readonly acknowledged: number;
   readonly blows: number;
   readonly marks: Marks;
+  readonly struck: Struck;
   /** Of processor time. */
   readonly tookMs: number;
 }
@@ -41,7 +42,8 @@ async function run({ seed, faults, choices, transcriptPath }: Task): Promise<Rep
   const before = process.cpuUsage();
   const plan = drawPlan(seed, faults === null ? null : new Set(faults), choices);
   const result = await simulate(plan, { transcriptPath });
-  const { violations, error, hash, events, simulatedMs, operations, acknowledged, blows, marks } = result;
+  const { violations, error, hash, events, simulatedMs, operations, acknowledged, blows, marks, struck } =
+    result;
   const missing = unplanted();
   if (missing.length > 0) throw new Error(`the mutant was not planted: ${missing.join(', ')} was not loaded`);
   const used = process.cpuUsage(before);
@@ -63,6 +65,7 @@ async function run({ seed, faults, choices, transcriptPath }: Task): Promise<Rep
     acknowledged,
     blows,
     marks,
+    struck,
     tookMs: (used.user + used.system) / 1_000,
   };
 }

@@ -75,12 +75,58 @@ describe('a simulated disk', () => {
         await expect(file.sync()).rejects.toMatchObject({ code: 'EIO' });
         await file.sync();
       });
-      expect(disk.takeFailures()).toBe(true);
       expect(await contents()).toBe('new');
       disk.powerFailure();
       if ((await contents()) === 'old') gone += 1;
     }
     expect(gone).toBeGreaterThan(5);
+  });
+
+  it('promises of a sync only what was written when it began', async () => {
+    const seen = new Set<string>();
+    for (let seed = 1; seed <= 40; seed++) {
+      const { disk, contents, create } = setUp(seed);
+      await create(async (file) => {
+        await file.write([Buffer.from('aaa')], 0);
+        const sync = file.sync();
+        await file.write([Buffer.from('bbb')], 3);
+        await sync;
+      });
+      disk.powerFailure();
+      seen.add(await contents());
+    }
+    expect([...seen].sort()).toEqual(['aaa', 'aaabbb']);
+  });
+
+  it("promises of a directory's sync only the names that were there when it began", async () => {
+    const seen = new Set<string>();
+    for (let seed = 1; seed <= 40; seed++) {
+      const { disk, run } = setUp(seed);
+      await run(async (ops) => {
+        await ops.open(PATH, 'create');
+        const sync = ops.syncDirectory(VOLUME);
+        await ops.open(`${PATH}-2`, 'create');
+        await sync;
+      });
+      disk.powerFailure();
+      seen.add((await run((ops) => ops.list(VOLUME))).join(' '));
+    }
+    expect([...seen].sort()).toEqual(['file', 'file file-2']);
+  });
+
+  it('knows the errors that it gave to the process of now, as a cause too, and no other ones', async () => {
+    const { disk, create } = setUp();
+    let error: unknown;
+    await create(async (file) => {
+      disk.failNext.write = 1;
+      error = await file.write([Buffer.from('x')], 0).catch((reason: unknown) => reason);
+    });
+    expect(error).toMatchObject({ code: 'EIO' });
+    expect(disk.hasCaused(new Error('the log cannot be written', { cause: error }))).toBe(true);
+    expect(disk.hasCaused(new Error('something else entirely'))).toBe(false);
+    expect(disk.hasCaused(Object.assign(new Error('not from here'), { code: 'EIO' }))).toBe(false);
+    disk.beforeStart();
+    expect(disk.hasCaused(error)).toBe(false);
   });
 
   it('answers a dead process nothing, and may still do what it was asked for', async () => {

@@ -5,6 +5,7 @@ import { FileTree, systemError } from './fileTree.ts';
 import type { Inode } from './inode.ts';
 import type { SimProcess } from './process.ts';
 import type { Random } from './random.ts';
+import type { Spoil } from './spoil.ts';
 
 /** Where a member's volume is mounted. */
 export const VOLUME = '/volume';
@@ -26,6 +27,8 @@ export interface DiskPlan {
 export class SimDisk {
   /** What a power failure now would leave of the log. */
   readonly log = new DurableLog();
+  /** All that ever was spoilt on it. */
+  readonly spoils: Spoil[] = [];
   readonly #random: Random;
   readonly #plan: DiskPlan;
   readonly #tree = new FileTree();
@@ -37,8 +40,10 @@ export class SimDisk {
   foreignBytes = 0;
   /** What was under way when power failed, or when another process began, never happens any more. */
   #epoch = 0;
-  /** What the operations reported as failed since the last `takeFailures`. */
-  #failures = 0;
+  /** The very errors that this disk gave to the process that runs on it. */
+  readonly #failures = new Set<unknown>();
+  /** Told of each error that was ordered by `failNext`, as it strikes. */
+  onFailure: () => void = () => {};
 
   constructor(random: Random, plan: DiskPlan) {
     this.#random = random;
@@ -56,11 +61,12 @@ export class SimDisk {
     return Math.max(0, this.#plan.capacityBytes - used);
   }
 
-  /** True: an operation failed since this was asked last. */
-  takeFailures(): boolean {
-    const failed = this.#failures > 0;
-    this.#failures = 0;
-    return failed;
+  /** True: this error, or one that it names as its cause, came from this disk since the process on it began. */
+  hasCaused(error: unknown): boolean {
+    for (let cause = error; cause instanceof Error; cause = cause.cause) {
+      if (this.#failures.has(cause)) return true;
+    }
+    return false;
   }
 
   powerFailure(): void {
@@ -75,6 +81,7 @@ export class SimDisk {
   /** A process starts on it: what a failed sync left in the page cache may or may not still be there. */
   beforeStart(): void {
     this.#epoch += 1;
+    this.#failures.clear();
     if (!this.#random.chance(0.5)) return;
     for (const [, inode] of this.#tree.files()) if (inode.hasLost) inode.forgetLost();
   }
@@ -96,11 +103,13 @@ export class SimDisk {
           tree.rename(from, to);
         }),
       remove: (path) => meta(() => tree.remove(path)),
-      syncDirectory: (path) =>
-        this.#operate(process, this.#syncMs(), () => {
+      syncDirectory: (path) => {
+        const { changes } = tree;
+        return this.#operate(process, this.#syncMs(), () => {
           this.#maybeFail('sync', path);
-          tree.syncDirectory(path);
-        }),
+          tree.syncDirectory(path, changes);
+        });
+      },
       freeBytes: () => meta(() => this.freeBytes),
       totalBytes: () => meta(() => this.#plan.capacityBytes),
     };
@@ -114,25 +123,28 @@ export class SimDisk {
       let length = 0;
       for (const buffer of buffers) length += buffer.length;
       if (position + length - inode.length > this.freeBytes) {
-        this.#failures += 1;
         // Whatever still fitted may have been written.
         const first = buffers[0];
         const fits = Math.min(this.freeBytes, first?.length ?? 0);
         if (first !== undefined && fits > 0 && this.#random.chance(0.5)) {
           inode.write([first.subarray(0, this.#random.below(fits + 1))], position);
         }
-        throw systemError('ENOSPC', path);
+        throw this.#failed('ENOSPC', path);
       }
       return inode.write(buffers, position);
     };
-    const sync = (from?: number, to?: number): void => {
-      if (this.failNext.sync > 0) {
-        const p = this.#random.pick([0, 0, 0.5]);
-        inode.failSync(() => this.#random.chance(p));
-      }
-      this.#maybeFail('sync', path);
-      inode.sync(from, to);
-      if (inLog) this.log.synced(inode, () => this.#tree.isDurable(WAL, inode));
+    const sync = (from?: number, to?: number): Promise<void> => {
+      // What is written while it is under way may or may not be taken along: nobody may count on it.
+      const { writes } = inode;
+      return this.#operate(process, this.#syncMs(), () => {
+        if (this.failNext.sync > 0) {
+          const p = this.#random.pick([0, 0, 0.5]);
+          inode.failSync(writes, () => this.#random.chance(p));
+        }
+        this.#maybeFail('sync', path);
+        inode.sync(writes, from, to);
+        if (inLog) this.log.synced(inode, () => this.#tree.isDurable(WAL, inode));
+      });
     };
     return {
       size: () => this.#operate(process, ioMs, () => inode.length),
@@ -147,9 +159,9 @@ export class SimDisk {
         }),
       writeSynced: async (buffers, position) => {
         const end = await this.#operate(process, ioMs, () => put(buffers, position));
-        await this.#operate(process, this.#syncMs(), () => sync(position, end));
+        await sync(position, end);
       },
-      sync: () => this.#operate(process, this.#syncMs(), () => sync()),
+      sync: () => sync(),
       close: () => this.#operate(process, ioMs, () => {}),
     };
   }
@@ -162,8 +174,14 @@ export class SimDisk {
   #maybeFail(kind: 'read' | 'write' | 'sync', path: string): void {
     if (this.failNext[kind] === 0) return;
     this.failNext[kind] -= 1;
-    this.#failures += 1;
-    throw systemError('EIO', `${kind} of ${path}`);
+    this.onFailure();
+    throw this.#failed('EIO', `${kind} of ${path}`);
+  }
+
+  #failed(code: 'EIO' | 'ENOSPC', what: string): Error {
+    const error = systemError(code, what);
+    this.#failures.add(error);
+    return error;
   }
 
   /** One operation. Its process may die before it is told; whether it has happened by then is open. */

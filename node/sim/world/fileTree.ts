@@ -5,6 +5,7 @@ type Names = Map<string, Inode>;
 type Tree = Map<string, Names>;
 
 interface Change {
+  readonly number: number;
   /** Directories whose sync makes it durable. */
   readonly directories: readonly string[];
   readonly apply: (tree: Tree) => void;
@@ -22,6 +23,12 @@ export class FileTree {
   #seen: Tree = new Map();
   #medium: Tree = new Map();
   #changes: Change[] = [];
+  #changed = 0;
+
+  /** How many changes of names are complete: a sync that begins now covers these, and none that follow. */
+  get changes(): number {
+    return this.#changed;
+  }
 
   makeDirectory(path: string): void {
     const parent = dirname(path);
@@ -71,11 +78,12 @@ export class FileTree {
     });
   }
 
-  syncDirectory(path: string): void {
+  /** The first `changes` ones. */
+  syncDirectory(path: string, changes: number): void {
     this.#names(path);
     const left: Change[] = [];
     for (const change of this.#changes) {
-      if (change.directories.includes(path)) change.apply(this.#medium);
+      if (change.number <= changes && change.directories.includes(path)) change.apply(this.#medium);
       else left.push(change);
     }
     this.#changes = left;
@@ -108,7 +116,8 @@ export class FileTree {
 
   #change(directories: readonly string[], apply: (tree: Tree) => void): void {
     apply(this.#seen);
-    this.#changes.push({ directories, apply });
+    this.#changed += 1;
+    this.#changes.push({ number: this.#changed, directories, apply });
   }
 }
 

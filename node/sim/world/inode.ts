@@ -6,6 +6,11 @@ interface Range {
   readonly to: number;
 }
 
+interface Dirty extends Range {
+  /** Which write it was. */
+  readonly write: number;
+}
+
 /** A file's bytes: as programs see them, and as they stand on the medium. */
 export class Inode {
   #cache = Buffer.alloc(0);
@@ -13,7 +18,8 @@ export class Inode {
   #medium = Buffer.alloc(0);
   #mediumLength = 0;
   /** Written, and not synced. */
-  #dirty: Range[] = [];
+  #dirty: Dirty[] = [];
+  #writes = 0;
   /** A sync of these failed: they look written, nothing will ever write them, and a power failure shows it. */
   #lost: Range[] = [];
 
@@ -23,6 +29,10 @@ export class Inode {
   /** What a power failure would leave, if it left nothing of what is not synced. */
   get medium(): Buffer {
     return this.#medium.subarray(0, this.#mediumLength);
+  }
+  /** How many writes are complete: a sync that begins now covers these, and none that follow. */
+  get writes(): number {
+    return this.#writes;
   }
   get hasLost(): boolean {
     return this.#lost.length > 0;
@@ -46,29 +56,36 @@ export class Inode {
       at += buffer.length;
     }
     this.#length = Math.max(this.#length, at);
-    this.#dirty.push({ from: position, to: at });
+    this.#writes += 1;
+    this.#dirty.push({ from: position, to: at, write: this.#writes });
     return at;
   }
 
-  /** Everything, or only what lies in [from, to). */
-  sync(from = 0, to = Number.POSITIVE_INFINITY): void {
-    const left: Range[] = [];
+  /** Of the first `writes` writes: all, or only what lies in [from, to). */
+  sync(writes: number, from = 0, to = Number.POSITIVE_INFINITY): void {
+    const left: Dirty[] = [];
     for (const range of this.#dirty) {
-      if (range.from >= from && range.to <= to) this.#settle(range.from, range.to);
+      const covered = range.write <= writes && range.from >= from && range.to <= to;
+      if (covered) this.#settle(range.from, range.to);
       else left.push(range);
     }
     this.#dirty = left;
   }
 
-  /** What was to be synced is dropped, but for the sectors that `survives` says of. */
-  failSync(survives: () => boolean): void {
+  /** What was to be synced, the first `writes` writes, is dropped, but for the sectors that `survives` says of. */
+  failSync(writes: number, survives: () => boolean): void {
+    const left: Dirty[] = [];
     for (const range of this.#dirty) {
+      if (range.write > writes) {
+        left.push(range);
+        continue;
+      }
       this.#eachSector(range, (from, to) => {
         if (survives()) this.#settle(from, to);
       });
       this.#lost.push(range);
     }
-    this.#dirty = [];
+    this.#dirty = left;
   }
 
   /** The page cache is gone; `survives` tells which unsynced sectors had been written back by then. */
@@ -93,12 +110,18 @@ export class Inode {
     this.#lost = [];
   }
 
-  /** The medium rots: the cache has long been given up. */
-  corrupt(position: number, change: (byte: number) => number): void {
-    if (position >= this.#mediumLength) return;
+  /** The medium rots: the cache has long been given up. Returns what stands there now; -1: nothing does. */
+  corrupt(position: number, change: (byte: number) => number): number {
+    if (position >= this.#mediumLength) return -1;
     const byte = change(this.#medium[position]!) & 0xff;
     this.#medium[position] = byte;
     if (position < this.#length) this.#cache[position] = byte;
+    return byte;
+  }
+
+  /** As a program would read it; -1: nothing is there. */
+  byteAt(position: number): number {
+    return position < this.#length ? this.#cache[position]! : -1;
   }
 
   #settle(from: number, to: number): void {

@@ -120,6 +120,25 @@ describe('simulated streams', () => {
     expect(other.ends).toEqual(['ECONNRESET b:1', 'client']);
   });
 
+  it('are reset at both ends in the middle of what is under way, and only between the two named', async () => {
+    const { world, network, client, heard, ends, dial } = await setUp();
+    const socket = dial();
+    const elsewhere = startProcess(world, 'elsewhere').process;
+    const other = network.of('c', elsewhere).connect('b', 1);
+    await pass(world, 1_000);
+    socket.write(Buffer.from('lost'));
+    expect(network.reset('a', 'c')).toBe(0);
+    expect(network.reset('b', 'a')).toBe(1);
+    await pass(world, 1_000);
+    expect(heard).toEqual([]);
+    expect([...ends].sort()).toEqual(['ECONNRESET b:1', 'client', 'server']);
+    other.write(Buffer.from('still here'));
+    await pass(world, 1_000);
+    expect(heard.join('')).toBe('still here');
+    expect(network.reset('a', 'b')).toBe(0);
+    expect(client.alive).toBe(true);
+  });
+
   it('make the writer wait while the other side does not get what was sent', async () => {
     const { world, network, dial, heard } = await setUp();
     const socket = dial();

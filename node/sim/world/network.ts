@@ -9,10 +9,17 @@ import type { World } from './world.ts';
 /** Until the system sends the first packet of a connection again; after the last it gives up. */
 const DIAL_PAUSES_MS = [1_000, 2_000, 4_000, 8_000, 16_000];
 
+interface Connection {
+  readonly ends: readonly [SimSocket, SimSocket];
+  readonly hosts: ReadonlySet<string>;
+}
+
 interface Listening {
   readonly process: SimProcess;
   readonly accept: (socket: SimSocket) => void;
 }
+
+const CONNECTIONS_LOOKED_AT = 200;
 
 /** Machines by name, and a link in each direction between any two. */
 export class SimNetwork {
@@ -22,6 +29,8 @@ export class SimNetwork {
   readonly #links = new Map<string, Link>();
   readonly #listening = new Map<string, Listening>();
   readonly #hosts = new Map<string, Host>();
+  /** Connections that stood when they were last looked at. */
+  #connections: Connection[] = [];
 
   constructor(world: World, random: Random, plan: LinkPlan) {
     this.#world = world;
@@ -45,6 +54,21 @@ export class SimNetwork {
 
   heal(): void {
     for (const [, link] of this.#links) link.heal();
+  }
+
+  /** Every connection between these two is reset, and what is under way on it is lost. Returns how many there were. */
+  reset(one: string, other: string): number {
+    this.#connections = this.#connections.filter(stands);
+    const between = this.#connections.filter(({ hosts }) => hosts.has(one) && hosts.has(other));
+    for (const { ends } of between) for (const end of ends) end.broken('ECONNRESET');
+    return between.length;
+  }
+
+  #remember(connection: Connection): void {
+    if (this.#connections.length >= CONNECTIONS_LOOKED_AT) {
+      this.#connections = this.#connections.filter(stands);
+    }
+    this.#connections.push(connection);
   }
 
   host(name: string): Host {
@@ -99,6 +123,7 @@ export class SimNetwork {
       if (socket.destroyed) return;
       const accepted = new SimSocket(listening.process, this.host(to), back, host);
       accepted.join(socket);
+      this.#remember({ ends: [socket, accepted], hosts: new Set([host, to]) });
       listening.process.deliver('io', () => listening.accept(accepted));
       back.carry(0, () => {
         socket.join(accepted);
@@ -122,6 +147,10 @@ export class SimNetwork {
     dial(0);
     return socket;
   }
+}
+
+function stands({ ends: [dialled, accepted] }: Connection): boolean {
+  return !dialled.destroyed && !accepted.destroyed;
 }
 
 function adapted(socket: StreamSocket, handlers: LinkHandlers): ClientLink {

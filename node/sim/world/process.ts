@@ -34,6 +34,7 @@ export class SimProcess implements Clock {
   #paused = false;
   #held: { readonly source: EventSource; readonly run: () => void }[] = [];
   #effectsLeft = Number.POSITIVE_INFINITY;
+  #diedOfEffects: () => void = () => {};
   #silent = false;
   readonly #onDeath: (why: string) => void;
   readonly #onUncaught: (error: unknown) => void;
@@ -140,13 +141,15 @@ export class SimProcess implements Clock {
     if (!this.#alive) return false;
     this.#effectsLeft -= 1;
     if (this.#effectsLeft >= 0) return true;
+    this.#diedOfEffects();
     this.die('killed between two effects');
     return false;
   }
 
-  /** Dies when it has had so many more effects. */
-  dieAfterEffects(count: number): void {
+  /** Dies when it has had so many more effects; `died` is told when that is what it died of. */
+  dieAfterEffects(count: number, died: () => void = () => {}): void {
     this.#effectsLeft = count;
+    this.#diedOfEffects = died;
   }
 
   pause(): void {

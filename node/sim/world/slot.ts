@@ -13,6 +13,7 @@ import type { SimNetwork } from './network.ts';
 import type { Show } from './observer.ts';
 import { type ClockPlan, SimProcess } from './process.ts';
 import type { Random } from './random.ts';
+import { describeSpoil, type Spoil, spoilsInUse } from './spoil.ts';
 import type { MessageFaults } from './unreliableTransport.ts';
 import type { World } from './world.ts';
 
@@ -58,6 +59,8 @@ export class MemberSlot {
   #downUntilMs = 0;
   /** Something on the volume was spoilt: that the member finds it damaged is right. */
   spoilt = false;
+  /** What the machine's wall clock was set by, on top of its plan: it stays so when the process is another one. */
+  #wallShiftMs = 0;
   /** As the last process had it. */
   #clusterId: string | null = null;
 
@@ -98,21 +101,28 @@ export class MemberSlot {
     this.process?.die('scaled down');
   }
 
+  /** Somebody sets the machine's wall clock. */
+  shiftWall(byMs: number): void {
+    this.#wallShiftMs += byMs;
+    this.process?.shiftWall(byMs);
+  }
+
   kill(why: string): void {
     this.process?.die(why);
   }
 
-  /** In order, as at a rolling restart: leaderships are given away, and what is under way is answered. */
-  async restart(): Promise<void> {
+  /** In order, as at a rolling restart: leaderships are given away, and what is under way is answered. False: it did not run. */
+  async restart(): Promise<boolean> {
     const { process } = this;
     const member = this.running?.member;
-    if (process === null || member === undefined) return;
+    if (process === null || member === undefined) return false;
     this.#options.note(`${this.host} is restarted`);
     await process.call(async () => {
       await member.handover(HANDOVER_MS);
       await member.stop();
     });
     process.die('stopped');
+    return true;
   }
 
   /** The machine with all that is in its memory. */
@@ -181,7 +191,7 @@ export class MemberSlot {
     const process = new SimProcess(world, {
       name: this.host,
       random: random.split(`process ${this.ordinal}.${this.#starts}`),
-      clock,
+      clock: { ...clock, wallOffsetMs: clock.wallOffsetMs + this.#wallShiftMs },
       onDeath: (why) => this.#died(process, why),
       onUncaught: (error) => world.fail(error),
     });
@@ -189,6 +199,7 @@ export class MemberSlot {
     this.#running = null;
     this.#disk.beforeStart();
     const disk = this.#disk;
+    const wrong = spoilsInUse(disk);
     process.deliver('io', () => {
       runMember({
         ordinal: this.ordinal,
@@ -209,6 +220,7 @@ export class MemberSlot {
           note(`${this.host} runs as ${self.id}${damage === null ? '' : `, damaged: ${damage}`}`);
           if (damage !== null && !this.spoilt) world.fail(new Error(`${this.host} is damaged: ${damage}`));
           this.#running = running;
+          if (wrong.length > 0) this.#mustBeNoticed(wrong, damage !== null);
           if (damage !== null) return;
           // All of it was read, and nothing of what was spoilt was needed.
           if (this.#disk.failNext.read === 0) this.spoilt = false;
@@ -218,6 +230,14 @@ export class MemberSlot {
         (error: unknown) => this.#fatal(process, error),
       );
     });
+  }
+
+  /** A start reads all of the volume that counts: nothing of it may be wrong and pass for sound. */
+  #mustBeNoticed(wrong: readonly Spoil[], noticed: boolean): void {
+    const { note, world } = this.#options;
+    const what = wrong.map(describeSpoil).join('; ');
+    if (noticed) note(`${this.host} noticed what is spoilt: ${what}`);
+    else world.fail(new Error(`${this.host} runs and has not noticed what is spoilt: ${what}`));
   }
 
   #isForeign({ memberId, clusterId }: Identity): boolean {
@@ -238,10 +258,9 @@ export class MemberSlot {
     this.#clusterId = clusterId;
   }
 
-  /** An error of the disk is a reason to end; anything else the member must not find of itself. */
+  /** An error that came from the disk is a reason to end; anything else the member must not find of itself. */
   #fatal(process: SimProcess, error: unknown): void {
-    const failed = this.#disk.takeFailures();
-    if (isInvariant(error) || !failed) {
+    if (isInvariant(error) || !this.#disk.hasCaused(error)) {
       this.#options.world.fail(error);
       return;
     }

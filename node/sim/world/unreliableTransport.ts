@@ -9,6 +9,8 @@ export interface MessageFaults {
   /** Sent later, behind others. */
   reordering: number;
   readonly reorderedByMs: number;
+  /** How often each has happened. */
+  readonly struck: { loss: number; duplication: number; reordering: number };
 }
 
 /** Requests passed on and snapshots keep the promise of the transport: in order, or lost with their link. */
@@ -25,9 +27,16 @@ export function unreliable(transport: Transport, process: SimProcess, faults: Me
     setPeers: (peers) => transport.setPeers(peers),
     send(to, message) {
       if (message.kind !== 'raft' || !transport.isUp(to)) return transport.send(to, message);
-      if (process.chance.chance(faults.loss)) return true;
-      if (process.chance.chance(faults.duplication)) later(to, message);
+      if (process.chance.chance(faults.loss)) {
+        faults.struck.loss += 1;
+        return true;
+      }
+      if (process.chance.chance(faults.duplication)) {
+        faults.struck.duplication += 1;
+        later(to, message);
+      }
       if (process.chance.chance(faults.reordering)) {
+        faults.struck.reordering += 1;
         later(to, message);
         return true;
       }
