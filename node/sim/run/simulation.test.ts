@@ -30,6 +30,22 @@ describe('a simulated cluster', () => {
   });
 });
 
+describe('the clients of a simulated cluster', () => {
+  it('die and are reset in the middle of everything, and others finish the work', {
+    timeout: 120_000,
+  }, async () => {
+    const faults = new Set<FaultName>(['clientKill', 'reset']);
+    const plan = { ...drawPlan(5, faults), members: 3, slots: 3, attackMs: 10_000, blowEveryMs: 500 };
+    const { error, violations, struck } = await simulate(plan, { transcriptPath: null });
+    expect(error).toBeNull();
+    expect(violations).toEqual([]);
+    expect(struck.clientKill).toBeGreaterThan(3);
+    expect(struck.reset).toBeGreaterThan(3);
+    // None of the others was to be.
+    expect(struck.kill).toBe(0);
+  });
+});
+
 describe('the arguments', () => {
   it('are read, and refused in words', () => {
     expect(readArguments(['--seeds', '7', '--from', '3'], 2)).toMatchObject({ from: 3, seeds: 7, jobs: 2 });
