@@ -33,12 +33,16 @@ export class Lock {
   /**
    * Not released, not known to be lost, and the lease has not run out. Looked up at the moment of asking: after the
    * process or the machine stood still, no timer may have noticed the loss yet.
+   *
+   * False may turn true again: the members kept the session, and their answer came after the lease had seemed to be
+   * over. Nobody else held the lock meanwhile; but what was begun under it and given up on a false is better begun
+   * anew. Only `lost` and `signal` are final: after them it is never true.
    */
   get held(): boolean {
     return this.#released === null && this.#loss === null && this.#trusted();
   }
 
-  /** Aborted when the lock is lost before it was released; the reason says how. Made when first asked for. */
+  /** Aborted, for good, when the lock is lost before it was released; the reason says how. Made when first asked for. */
   get signal(): AbortSignal {
     if (this.#controller === null) {
       this.#controller = new AbortController();
@@ -47,7 +51,7 @@ export class Lock {
     return this.#controller.signal;
   }
 
-  /** Resolves with the reason when the lock is lost before it was released; else never. */
+  /** Resolves, for good, with the reason when the lock is lost before it was released; else never. */
   get lost(): Promise<SyncError> {
     if (this.#lost === null) {
       this.#lost = Promise.withResolvers();

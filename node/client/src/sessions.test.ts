@@ -99,6 +99,30 @@ describe('a session', () => {
     expect(lock.held).toBe(false);
   });
 
+  it('may be held again after it was not, until it is lost: that is final', async () => {
+    const { clock, cluster, client } = await setUp({ sessionTtlMs: 10_000 });
+    const lock = await result(clock, client.locks.acquire('l'));
+    let lost = false;
+    void lock.lost.then(() => {
+      lost = true;
+    });
+    // Right after one keepalive, so that the next is asked before the lease is looked at.
+    const heard = cluster.keepAlives.length;
+    while (cluster.keepAlives.length === heard) await clock.advance(1);
+    await clock.advance(3_325);
+    clock.wallOffsetMs += 60_000;
+    expect(lock.held).toBe(false);
+    await clock.advance(20);
+    expect(lock.held).toBe(true);
+    expect(lost).toBe(false);
+    cluster.latencyMs = () => 12_000;
+    await clock.advance(15_000);
+    expect([lock.held, lost]).toEqual([false, true]);
+    cluster.latencyMs = () => 0;
+    await clock.advance(30_000);
+    expect(lock.held).toBe(false);
+  });
+
   it('is not given up when the wall clock is set back', async () => {
     const { clock, client } = await setUp({ sessionTtlMs: 10_000 });
     const lock = await result(clock, client.locks.acquire('l'));
