@@ -1,20 +1,25 @@
 /** What was done to the cluster, as far as it took effect. */
 export interface Counts {
-  /** Of running members, by SIGKILL. */
+  /** By SIGKILL, of members that ended of it. */
   kills: number;
+  /** In which something was on its way between members and did not arrive, or late. */
   partitions: number;
   pauses: number;
+  /** That ended in order. */
   terminations: number;
   wildClocks: number;
   /** The volume held not one more byte for a while. */
   diskFullPeriods: number;
   /** Started on a volume without a free byte. */
   startsOnFullDisk: number;
+  /** On which something was late. */
   slowLinks: number;
-  /** Of links between clients and members. */
+  /** Of links between clients and members, with something on its way. */
   clientFaults: number;
   scalings: number;
+  /** That held something. */
   volumesLost: number;
+  /** After which the other one led. */
   transfers: number;
 }
 

@@ -3,6 +3,8 @@ import { type Attack, kill } from './attack.ts';
 
 /** A change of membership has to get through all other faults. */
 const TIMEOUT_MS = 60_000;
+/** After that somebody else leads, and a transfer is tried anew. */
+const LEADS_WITHIN_MS = 5_000;
 
 /** To members 0 … `members` − 1. Goes on where an earlier attempt has come to nothing, or halfway. */
 export async function scale(attack: Attack, members: number): Promise<void> {
@@ -30,9 +32,8 @@ export async function loseVolume(attack: Attack, ordinal: number): Promise<void>
   // Others start members too: it has to be down when its volume goes.
   do await kill(attack, [ordinal]);
   while (cluster.member(ordinal).isRunning);
-  cluster.wipe(ordinal);
+  if (cluster.wipe(ordinal)) counts.volumesLost += 1;
   cluster.start(ordinal);
-  counts.volumesLost += 1;
   await cluster.dismiss(id, ordinal, wait);
   await cluster.admit(ordinal, wait);
 }
@@ -45,7 +46,12 @@ export async function transfer(attack: Attack, group: number): Promise<void> {
     const to = cluster.active.find((ordinal) => ordinal !== leader && cluster.member(ordinal).isServing);
     if (leader === null || to === undefined) return false;
     const { memberId } = await cluster.member(to).admin.identity();
-    return (await cluster.member(leader).admin.transfer(group, memberId)).accepted;
+    if (!(await cluster.member(leader).admin.transfer(group, memberId)).accepted) return false;
+    // Accepted is not done: only that the other one leads.
+    return until(`member ${to} to lead`, async () => (await cluster.leader(group)) === to, {
+      timeoutMs: LEADS_WITHIN_MS,
+      signal,
+    });
   };
   await until(`a transfer of group ${group}`, attempt, { timeoutMs: TIMEOUT_MS, signal });
   counts.transfers += 1;

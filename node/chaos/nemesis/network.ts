@@ -14,15 +14,20 @@ export async function networkFault(
   holdMs: number,
 ): Promise<void> {
   const { cluster, counts, onChange } = attack;
+  const among = isPartition(fault) || fault.kind === 'slow' ? [...cluster.links] : cluster.doors;
+  const disturbances = (): number => among.reduce((sum, proxy) => sum + proxy.disturbances, 0);
+  const before = disturbances();
   begin(cluster, fault, ranked);
   onChange();
-  if (isPartition(fault)) counts.partitions += 1;
-  else if (fault.kind === 'slow') counts.slowLinks += 1;
-  else counts.clientFaults += 1;
   if (fault.kind === 'flap') await flap(attack, ranked, fault.periodMs, holdMs);
   else await hold(attack, holdMs);
   healNetwork(cluster);
   onChange();
+  // Where nothing was on its way, nothing was done.
+  if (disturbances() === before) return;
+  if (isPartition(fault)) counts.partitions += 1;
+  else if (fault.kind === 'slow') counts.slowLinks += 1;
+  else counts.clientFaults += 1;
 }
 
 /** Lasts until `healNetwork`. */

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Addresses, HOUSES, PORTS, peerName } from './addresses.ts';
 import type { RosterTarget, Status } from './adminClient.ts';
@@ -230,10 +230,13 @@ export class Cluster {
     this.wipe(ordinal);
   }
 
-  /** The volume is lost. */
-  wipe(ordinal: number): void {
+  /** The volume is lost. False: there was none. */
+  wipe(ordinal: number): boolean {
     if (this.member(ordinal).isRunning) throw new Error(`member ${ordinal} still uses its volume`);
-    rmSync(this.member(ordinal).files.volume, { recursive: true, force: true });
+    const { volume } = this.member(ordinal).files;
+    const wasThere = existsSync(volume) && readdirSync(volume).length > 0;
+    rmSync(volume, { recursive: true, force: true });
+    return wasThere;
   }
 
   /** Compare-and-set by any member that answers, until it is so. */

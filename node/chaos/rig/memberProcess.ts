@@ -50,8 +50,9 @@ export class MemberProcess {
   readonly files: MemberFiles;
   readonly #options: MemberOptions;
   #child: ChildProcess | null = null;
-  #ended: Promise<void> = Promise.resolve();
-  #asked = false;
+  #ended: Promise<ProcessEnd | null> = Promise.resolve(null);
+  /** What it was told to end by, since it started. */
+  readonly #asked = new Set<NodeJS.Signals>();
   #isPaused = false;
   #isServing = false;
   #starts = 0;
@@ -100,7 +101,7 @@ export class MemberProcess {
     closeSync(log);
     this.#starts += 1;
     this.#child = child;
-    this.#asked = false;
+    this.#asked.clear();
     this.#isPaused = false;
     this.#isServing = false;
     children.add(child);
@@ -112,8 +113,8 @@ export class MemberProcess {
         this.#child = null;
         this.#isPaused = false;
         appendFileSync(files.log, `--- ended, code ${how.code}, signal ${how.signal}\n`);
-        if (!this.#asked) this.#options.onUnasked(ordinal, how);
-        resolve();
+        if (this.#asked.size === 0) this.#options.onUnasked(ordinal, how);
+        resolve(how);
       };
       child.once('error', (error) => {
         appendFileSync(files.log, `--- ${error.message}\n`);
@@ -135,12 +136,12 @@ export class MemberProcess {
     }
   }
 
-  /** False: it was not running. Resolves when it is gone. */
+  /** True: this ended it, and nothing before. Resolves when it is gone. */
   async kill(): Promise<boolean> {
     return this.#end('SIGKILL');
   }
 
-  /** Asks it to stop in order, and resolves when it has; a paused one is resumed first. */
+  /** Asks it to stop in order, and resolves when it is gone; a paused one is resumed first. True: it did stop in order. */
   async terminate(): Promise<boolean> {
     this.resume();
     return this.#end('SIGTERM');
@@ -148,10 +149,11 @@ export class MemberProcess {
 
   async #end(signal: NodeJS.Signals): Promise<boolean> {
     if (this.#child === null) return false;
-    this.#asked = true;
+    const isFirst = !this.#asked.has(signal);
+    this.#asked.add(signal);
     this.#child.kill(signal);
-    await this.#ended;
-    return true;
+    const how = await this.#ended;
+    return isFirst && (signal === 'SIGKILL' ? how?.signal === signal : how?.signal === null);
   }
 
   /** Stops it where it is, as a suspended machine. False: it was not running. */

@@ -15,6 +15,7 @@ export class OneWay {
   readonly #chance: () => number;
   readonly #counted: (bytes: number) => void;
   readonly #broken: () => void;
+  readonly #disturbed: () => void;
   #source: Socket | null = null;
   #sink: Socket | null = null;
   #held: Held[] = [];
@@ -31,10 +32,12 @@ export class OneWay {
     chance: () => number,
     counted: (bytes: number) => void,
     broken: () => void,
+    disturbed: () => void,
   ) {
     this.#chance = chance;
     this.#counted = counted;
     this.#broken = broken;
+    this.#disturbed = disturbed;
     if (source !== null) this.from(source);
   }
 
@@ -56,6 +59,7 @@ export class OneWay {
   }
 
   rule(stalled: boolean, delay: { delayMs: number; jitterMs: number }): void {
+    if (this.#stalled && !stalled) this.#noteHeldBack();
     this.#stalled = stalled;
     this.#delay = { delayMs: delay.delayMs, jitterMs: delay.jitterMs };
     this.#flow();
@@ -63,15 +67,22 @@ export class OneWay {
   }
 
   stop(): void {
+    if (this.#stalled) this.#noteHeldBack();
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#held = [];
   }
 
+  /** A stall that held nothing back did nothing. What was not read is in the socket's own buffer. */
+  #noteHeldBack(): void {
+    if (this.#heldBytes + (this.#source?.readableLength ?? 0) > 0) this.#disturbed();
+  }
+
   #take(bytes: Buffer | null): void {
     const last = this.#held.at(-1)?.dueMs ?? 0;
     const dueMs = performance.now() + this.#delay.delayMs + this.#chance() * this.#delay.jitterMs;
+    if (this.#delay.delayMs > 0) this.#disturbed();
     // Never before what came earlier: TCP keeps the order.
     this.#held.push({ bytes, dueMs: Math.max(last, dueMs) });
     this.#heldBytes += bytes?.length ?? 0;

@@ -124,6 +124,32 @@ describe('a proxy', () => {
     await until('the answer', () => again.seen.text === 'C', WAIT);
   });
 
+  it('counts what it held back, delayed or reset, and nothing where nothing was on its way', async () => {
+    const { proxy, dial } = await setUp();
+    const { socket, seen } = dial();
+    socket.write('a');
+    await until('the answer', () => seen.text === 'A', WAIT);
+    proxy.set(STALL);
+    proxy.set(PASS);
+    expect(proxy.disturbances).toBe(0);
+    proxy.set(STALL);
+    socket.write('b');
+    // What was there in time shows when it is let go.
+    const probe = await setUp();
+    const marker = probe.dial();
+    marker.socket.write('x');
+    await until('the round trip', () => marker.seen.text === 'X', WAIT);
+    proxy.set(PASS);
+    expect(proxy.disturbances).toBe(1);
+    await until('the rest', () => seen.text === 'AB', WAIT);
+    proxy.set({ kind: 'delay', delayMs: 5, jitterMs: 0 });
+    socket.write('c');
+    await until('what was late', () => seen.text === 'ABC', WAIT);
+    expect(proxy.disturbances).toBe(3);
+    proxy.set(CUT);
+    expect(proxy.disturbances).toBe(4);
+  });
+
   it('keeps the order of what it delays', async () => {
     const { proxy, dial } = await setUp();
     proxy.set({ kind: 'delay', delayMs: 5, jitterMs: 20 });

@@ -37,6 +37,7 @@ export class TcpProxy {
   #traffic: Traffic = PASS;
   #passedBytes = 0;
   #resets = 0;
+  #disturbances = 0;
 
   private constructor(server: Server, target: Endpoint, chance: () => number) {
     this.#server = server;
@@ -70,6 +71,10 @@ export class TcpProxy {
   get resets(): number {
     return this.#resets;
   }
+  /** How often something that was on its way was reset, held back or delayed. */
+  get disturbances(): number {
+    return this.#disturbances + this.#resets;
+  }
   get endpoint(): Endpoint {
     const bound = this.#server.address();
     if (bound === null || typeof bound === 'string') throw new Error('the proxy does not listen');
@@ -100,10 +105,13 @@ export class TcpProxy {
     const counted = (bytes: number): void => {
       this.#passedBytes += bytes;
     };
+    const disturbed = (): void => {
+      this.#disturbances += 1;
+    };
     const connection: Connection = {
       client,
-      forth: new OneWay(client, this.#chance, counted, () => this.#drop(connection)),
-      back: new OneWay(null, this.#chance, counted, () => this.#drop(connection)),
+      forth: new OneWay(client, this.#chance, counted, () => this.#drop(connection), disturbed),
+      back: new OneWay(null, this.#chance, counted, () => this.#drop(connection), disturbed),
       upstream: null,
     };
     connection.back.into(client);

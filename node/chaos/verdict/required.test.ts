@@ -13,6 +13,8 @@ const ENOUGH = {
   diskFullPeriods: 1,
   startsOnFullDisk: 1,
   scalings: 2,
+  volumesLost: 1,
+  transfers: 1,
 };
 
 it('names what three minutes did not show', () => {
@@ -20,6 +22,10 @@ it('names what three minutes did not show', () => {
   expect(missing({ ...ENOUGH, kills: 19, diskFullPeriods: 0 }, 180_000, true)).toEqual([
     'kills: 19, and at least 20 were due',
     'diskFullPeriods: 0, and at least 1 were due',
+  ]);
+  expect(missing({ ...ENOUGH, volumesLost: 0, transfers: 0 }, 180_000, true)).toEqual([
+    'volumesLost: 0, and at least 1 were due',
+    'transfers: 0, and at least 1 were due',
   ]);
   expect(missing({ ...ENOUGH, diskFullPeriods: 0, startsOnFullDisk: 0 }, 180_000, false)).toEqual([]);
 });

@@ -24,6 +24,10 @@ export function missing(counts: Counts, durationMs: number, diskFull: boolean): 
     need('diskFullPeriods', 1);
     need('startsOnFullDisk', 1);
   }
-  if (durationMs >= THREE_MINUTES_MS) need('scalings', 2);
+  // What takes long comes only where there is time for it.
+  if (durationMs < THREE_MINUTES_MS) return lines;
+  need('scalings', 2);
+  need('volumesLost', 1);
+  need('transfers', 1);
   return lines;
 }
