@@ -91,6 +91,9 @@ export class Raft implements RaftCore {
   get leader(): MemberId | 0 {
     return this.currentLeader;
   }
+  get installing(): boolean {
+    return this.follower.installing;
+  }
 
   // ---- Roles
 
@@ -106,7 +109,7 @@ export class Raft implements RaftCore {
    * then neither the other, whose log is shorter, nor anyone else could win.
    */
   private get mayCampaign(): boolean {
-    return !this.follower.installing && this.log.configurations.mayBeVoter(this.id, this.log.commit);
+    return !this.installing && this.log.configurations.mayBeVoter(this.id, this.log.commit);
   }
 
   private become(role: Role, term: Term, leader: MemberId | 0): void {

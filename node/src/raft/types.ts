@@ -237,4 +237,6 @@ export interface RaftCore {
   readonly role: Role;
   readonly term: Term;
   readonly leader: MemberId | 0;
+  /** A streamed snapshot was taken in and has not replaced log and state yet: no other may come. */
+  readonly installing: boolean;
 }

@@ -88,7 +88,6 @@ export class Group {
   #configurationApplied: LogIndex;
   #wasLeader = false;
   #ledSinceMs = 0;
-  #installing = false;
   commandsApplied = 0;
   /** Called for each command applied while leading, before its outcome is sent; true keeps the reply back. */
   onLedOutcome: ((command: Command, outcome: Outcome, send: () => void) => boolean) | null = null;
@@ -170,8 +169,9 @@ export class Group {
   get ledSinceMs(): number {
     return this.#ledSinceMs;
   }
+  /** A snapshot is on its way into the place of log and state. */
   get installing(): boolean {
-    return this.#installing;
+    return this.core.installing;
   }
   status(): RaftStatus {
     return this.core.status();
@@ -476,7 +476,6 @@ export class Group {
 
   /** A streamed snapshot takes the place of log and state. */
   #install(meta: SnapshotMeta, records: WalRecord[], after: AfterPersist[]): void {
-    this.#installing = true;
     // From here on a snapshot of the old state is out of date, one half written included.
     this.#snapshotIndex = meta.index;
     this.#compacted = null;
@@ -495,7 +494,6 @@ export class Group {
         this.#stampMs = meta.stampMs;
         this.#appliedConfiguration = meta.configuration;
         this.#configurationApplied = meta.index;
-        this.#installing = false;
         this.core.snapshotInstalled(meta);
         this.#taker.installed(sizeBytes);
         this.reads.applied(this.#applied);

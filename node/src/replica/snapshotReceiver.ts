@@ -18,6 +18,8 @@ export class SnapshotReceiver {
   readonly #group: Group;
   readonly #context: GroupContext;
   #incoming: Incoming | null = null;
+  /** The whole of one has come, and the core has not heard of it yet. */
+  #settling = false;
 
   constructor(group: Group, context: GroupContext) {
     this.#group = group;
@@ -25,8 +27,8 @@ export class SnapshotReceiver {
   }
 
   take(from: MemberId, chunk: SnapshotChunk): void {
-    // One that is being installed must stay the store's newest until it is read.
-    if (chunk.sequence === 0 && !this.#group.installing) this.#begin(from, chunk.transfer);
+    // From when it is put in place until it is read to be installed, one must stay the store's newest.
+    if (chunk.sequence === 0 && !this.#settling && !this.#group.installing) this.#begin(from, chunk.transfer);
     const incoming = this.#incoming;
     if (
       incoming === null ||
@@ -66,16 +68,22 @@ export class SnapshotReceiver {
     if (this.#incoming !== incoming) return;
     incoming.writer ??= await this.#context.snapshots.create(this.#group.id, chunk.meta);
     await incoming.writer.write(chunk.data);
+    // Another transfer took its place meanwhile.
+    if (this.#incoming !== incoming) return;
     if (!chunk.last) {
       this.#ack(incoming.from, chunk, true, false);
       return;
     }
     this.#incoming = null;
-    const writer = incoming.writer;
-    incoming.writer = null;
-    // An old one must not take the place of what this member applied since.
-    if (chunk.meta.index > this.#group.applied) await writer.commit();
-    else await writer.abort();
+    this.#settling = true;
+    try {
+      // An old one must not take the place of what this member applied since.
+      if (chunk.meta.index > this.#group.applied) await incoming.writer.commit();
+      else await incoming.writer.abort();
+      incoming.writer = null;
+    } finally {
+      this.#settling = false;
+    }
     this.#ack(incoming.from, chunk, true, true);
     this.#group.core.step({
       type: 'snapshot',
