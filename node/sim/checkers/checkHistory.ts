@@ -2,7 +2,7 @@ import type { QueueConfigured, SessionsExpired } from '../history/observations.t
 import type { Operation } from '../history/operations.ts';
 import { checkDeclaredQueues } from './declaredQueues.ts';
 import { checkDeliveryCounts } from './deliveryCounts.ts';
-import { type Epoch, epochsOf } from './epochs.ts';
+import { type Epoch, epochsOf, type Recovery } from './epochs.ts';
 import { checkExactlyOnce } from './exactlyOnce.ts';
 import { checkFencingTokens } from './fencingTokens.ts';
 import { Incarnations, newGenerations } from './incarnations.ts';
@@ -24,8 +24,8 @@ export interface HistoryOptions {
   readonly healing?: Healing | null;
   /** What the final audit could not do in a world that was whole again. @default [] */
   readonly auditMissing?: readonly string[];
-  /** Orders of forced recoveries: what was promised before may be gone. @default [] */
-  readonly recoveries?: readonly number[];
+  /** Forced recoveries: what was promised before may be gone. @default [] */
+  readonly recoveries?: readonly Recovery[];
   /** What members showed of sessions that they ended. @default [] */
   readonly expired?: readonly SessionsExpired[];
   /** What members showed of queues that came and went. Default: nobody looked into members. */

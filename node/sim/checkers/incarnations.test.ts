@@ -162,9 +162,9 @@ describe('a queue that was declared', () => {
     const healing = { healedMs: history.nowMs + 30_000, withinMs: 0 };
     told(history);
     const found = (): string[] =>
-      verdicts(checkHistory(history.operations, { recoveries: [order], healing })).filter((verdict) =>
-        verdict.startsWith('declared'),
-      );
+      verdicts(
+        checkHistory(history.operations, { recoveries: [{ order, applied: new Map() }], healing }),
+      ).filter((verdict) => verdict.startsWith('declared'));
     expect(found()).toEqual([]);
     history.did(3, 'queueDeclare', DECLARED, {});
     told(history);

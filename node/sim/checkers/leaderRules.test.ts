@@ -84,4 +84,17 @@ describe('membership changes', () => {
     configure(members.writes(1, entry(4, 2)), 1, 4, [1, 2], [3]);
     expect(members.verdicts).toEqual(['membership changes']);
   });
+
+  // `npm run sim -- --seed 800057`: what it goes by is shown after what is committed.
+  it('takes no removal for committed that was overwritten when the commit was seen', () => {
+    const back = [1, 2, 3];
+    const members = led().commits(1, 2, 2).writes(1, entry(3, 2));
+    configure(members, 1, 1, back);
+    configure(members, 1, 3, [1, 2]);
+    members.show(1, { kind: 'role', group: 0, term: 3, role: 'follower', voters: back });
+    members.writes(1, entry(3, 3)).commits(1, 3, 3);
+    configure(members, 1, 1, back);
+    members.writes(2, entry(1, 1), entry(2, 2), entry(3, 3), entry(4, 3));
+    expect(configure(members, 2, 4, back).verdicts).toEqual([]);
+  });
 });

@@ -18,7 +18,7 @@ export class LeaderRules {
   /** By member and group: the term it leads. */
   readonly #leading = new Map<string, number>();
   /** By member and group: what it goes by. */
-  readonly #current = new Map<string, ConfigurationSeen>();
+  readonly #current = new Map<string, Current>();
   /** By group: the newest configuration that is committed. */
   readonly #committed = new Map<number, ConfigurationSeen>();
   /** By group and id: the committed entry that removed it. */
@@ -71,7 +71,12 @@ export class LeaderRules {
     const { member, group, index, term } = committed;
     const place = placeOf(committed);
     const current = this.#current.get(place);
-    if (current !== undefined && current.index <= index) this.#settle(current);
+    if (current !== undefined && current.seen.index <= index) {
+      // What it goes by instead is shown only after the commit.
+      const { entryTerm, seen } = current;
+      const termNow = this.#logs.of(member, group).termAt(seen.index);
+      if (entryTerm === null || termNow === null || entryTerm === termNow) this.#settle(seen);
+    }
     if (this.#leading.get(place) !== term) return [];
     const entryTerm = this.#logs.of(member, group).termAt(index);
     if (entryTerm === null || entryTerm === term) return [];
@@ -93,8 +98,8 @@ export class LeaderRules {
   #changes(seen: ConfigurationSeen): Violation[] {
     const { member, group } = seen;
     const place = placeOf(seen);
-    const before = this.#current.get(place);
-    this.#current.set(place, seen);
+    const before = this.#current.get(place)?.seen;
+    this.#current.set(place, { seen, entryTerm: this.#logs.of(member, group).termAt(seen.index) });
     const violations: Violation[] = [];
     for (const id of membersOf(seen)) {
       const removal = this.#removed.get(JSON.stringify([group, id]));
@@ -118,6 +123,12 @@ export class LeaderRules {
     }
     return violations;
   }
+}
+
+interface Current {
+  readonly seen: ConfigurationSeen;
+  /** Of its entry in this member's log; null: it is no longer there. */
+  readonly entryTerm: number | null;
 }
 
 function placeOf({ member, group }: { readonly member: number; readonly group: number }): string {

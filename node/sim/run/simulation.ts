@@ -4,6 +4,7 @@ import {
   describe,
   type Healing,
   ObservationChecker,
+  type Recovery,
   type Violation,
 } from '../checkers/index.ts';
 import { encodeLines } from '../history/jsonLines.ts';
@@ -78,6 +79,9 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
     counter.show(observation);
     if (observation.kind === 'expired') expired.push(observation);
     if (observation.kind === 'queueConfigured') configured.push(observation);
+    if (observation.kind === 'applied' || observation.kind === 'installed') {
+      applied.set(`${observation.member} ${observation.group}`, observation.index);
+    }
     if (observation.kind === 'acknowledged') acknowledged += 1;
     const found = checker.observe(observation);
     if (found.length === 0) return;
@@ -91,7 +95,9 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
   // Those of lost volumes too: what was on them when it was counted was there.
   const logs = new Map<number, DurableLog>();
   let cluster = `sim-${plan.seed}`;
-  const recoveries: number[] = [];
+  const recoveries: Recovery[] = [];
+  /** By member and group. */
+  const applied = new Map<string, number>();
   const durableOf = (memberId: number, group: number): number => logs.get(memberId)?.group(group).index ?? 0;
   for (let ordinal = 0; ordinal < plan.slots; ordinal++) {
     slots.push(
@@ -110,7 +116,12 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
         currentCluster: () => cluster,
         onRecovered: (clusterId) => {
           cluster = clusterId;
-          recoveries.push(recorder.nextOrder());
+          const { memberId } = slots[ordinal]!;
+          const groups = Array.from({ length: plan.shards + 1 }, (_, group) => group);
+          recoveries.push({
+            order: recorder.nextOrder(),
+            applied: new Map(groups.map((group) => [group, applied.get(`${memberId} ${group}`) ?? 0])),
+          });
         },
         note,
         restartMs: [20, 2_000],

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { FakeCluster } from '../../client/src/testing/fakeCluster.ts';
 import { result } from '../../client/src/testing/setup.ts';
 import { VirtualClock } from '../../client/src/testing/virtualClock.ts';
-import { checkHistory } from '../checkers/index.ts';
+import { checkHistory, type Recovery } from '../checkers/index.ts';
 import { encodeLines, isDone, type OperationKind, Recorder } from '../history/index.ts';
 import { Random } from './random.ts';
 import { DEFAULT_SETTINGS } from './settings.ts';
@@ -146,10 +146,10 @@ describe('the workload', () => {
     await result(clock, workload.stop(), 60_000);
     loseDeclaration(cluster, 'queue-a');
     expect(await result(clock, workload.audit(), 100_000)).toEqual({ complete: true, missing: [] });
-    const checkers = (recoveries: readonly number[]): string[] =>
+    const checkers = (recoveries: readonly Recovery[]): string[] =>
       checkHistory(recorder.operations(), { recoveries }).map(({ checker }) => checker);
     expect(checkers([])).toContain('declared queues');
-    expect(checkers([lostAt])).not.toContain('declared queues');
+    expect(checkers([{ order: lostAt, applied: new Map() }])).not.toContain('declared queues');
   }, 60_000);
 
   it('does the same again under the same seed, byte by byte', async () => {
