@@ -34,13 +34,16 @@ function setup() {
   const acks: string[] = [];
   /** One for each commit under way, oldest first. */
   const commits: (() => void)[] = [];
+  let newest: SnapshotMeta | null = null;
   const disk = { written: Promise.resolve() };
   const group = {
     id: 2 as GroupId,
     applied: 10,
     installing: false,
+    ignores: false,
     core: {
       step: ({ meta }: { meta: SnapshotMeta }) => {
+        if (group.ignores) return;
         steps.push(`install ${meta.index}`);
         group.installing = true;
       },
@@ -54,7 +57,10 @@ function setup() {
         write: () => disk.written,
         commit: async () => {
           await new Promise<void>((resolve) => commits.push(resolve));
+          if (newest !== null && newest.index > meta.index) return newest;
           steps.push(`newest ${meta.index}`);
+          newest = meta;
+          return meta;
         },
         abort: async () => {
           steps.push(`abort ${meta.index}`);
@@ -117,6 +123,21 @@ describe('SnapshotReceiver', () => {
     for (const commit of commits) commit();
     await settle();
     expect(steps).toEqual(['abort 82', 'newest 95', 'install 95']);
+  });
+
+  it('installs what is in place when that is newer, of a leader whom the core no longer heard', async () => {
+    const { group, receiver, steps, commits, settle } = setup();
+    group.ignores = true;
+    receiver.take(OLD, chunkAt(87));
+    await settle();
+    commits[0]?.();
+    await settle();
+    group.ignores = false;
+    receiver.take(NEW, chunkAt(82));
+    await settle();
+    commits[1]?.();
+    await settle();
+    expect(steps).toEqual(['newest 87', 'install 87']);
   });
 
   it('puts nothing in place that is older than what was applied meanwhile', async () => {

@@ -76,9 +76,11 @@ export class SnapshotReceiver {
     }
     this.#incoming = null;
     this.#settling = true;
+    let { meta } = chunk;
     try {
-      // An old one must not take the place of what this member applied since.
-      if (chunk.meta.index > this.#group.applied) await incoming.writer.commit();
+      // An old one must not take the place of what this member applied since. A newer one may be there already, of a
+      // leader that was replaced before the core heard of it: what it holds is committed as well.
+      if (meta.index > this.#group.applied) meta = await incoming.writer.commit();
       else await incoming.writer.abort();
       incoming.writer = null;
     } finally {
@@ -90,7 +92,7 @@ export class SnapshotReceiver {
       from: incoming.from,
       to: this.#context.self.id,
       term: chunk.term as Term,
-      meta: chunk.meta,
+      meta,
     });
     this.#context.wake();
   }

@@ -17,6 +17,12 @@ interface Stored {
   readers: number;
 }
 
+/** The snapshot of a group that counts. */
+interface Newest {
+  readonly stored: Stored;
+  readonly meta: SnapshotMeta;
+}
+
 function parseName(name: string): Stored | null {
   const match = NAME.exec(name);
   if (match === null) return null;
@@ -31,7 +37,7 @@ export class FileSnapshotStore implements SnapshotStore {
   readonly #reserve: Reserve;
   readonly #floorBytes: number;
   readonly #onFatal: (error: MemberError) => void;
-  readonly #newest = new Map<GroupId, Stored>();
+  readonly #newest: Map<GroupId, Newest>;
   /** Files that are not the newest any more. */
   readonly #superseded = new Set<Stored>();
   #temporaries = 0;
@@ -55,7 +61,7 @@ export class FileSnapshotStore implements SnapshotStore {
     this.#floorBytes = options.floorBytes;
     this.#onFatal = options.onFatal;
     this.writable = options.writable;
-    for (const [group, { stored }] of options.found.newest) this.#newest.set(group, stored);
+    this.#newest = new Map(options.found.newest);
   }
 
   async create(group: GroupId, meta: SnapshotMeta): Promise<SnapshotWriter> {
@@ -87,8 +93,11 @@ export class FileSnapshotStore implements SnapshotStore {
         open = false;
         await file.close();
         const published = this.#publishing.then(() => this.#publish(temporary, group, meta));
-        this.#publishing = published.catch(() => {});
-        await published;
+        this.#publishing = published.then(
+          () => {},
+          () => {},
+        );
+        return published;
       },
       abort,
     };
@@ -102,17 +111,18 @@ export class FileSnapshotStore implements SnapshotStore {
     });
   }
 
-  async #publish(temporary: string, group: GroupId, meta: SnapshotMeta): Promise<void> {
+  /** What is in place then: a newer one stays. */
+  async #publish(temporary: string, group: GroupId, meta: SnapshotMeta): Promise<SnapshotMeta> {
     const name = `${group}-${meta.index}-${meta.term}.snapshot`;
     const before = this.#newest.get(group);
-    if (before !== undefined && before.index >= meta.index) {
+    if (before !== undefined && before.meta.index >= meta.index) {
       await this.#ops.remove(temporary);
-      return;
+      return before.meta;
     }
     const stored: Stored = { name, group, index: meta.index, term: meta.term, readers: 0 };
     try {
       await this.#ops.rename(temporary, join(this.#directory, name));
-      this.#newest.set(group, stored);
+      this.#newest.set(group, { stored, meta });
       await this.#ops.syncDirectory(this.#directory);
     } catch (error) {
       // Whether the new name will be there after a crash is unknown: nothing may build on either snapshot.
@@ -123,9 +133,10 @@ export class FileSnapshotStore implements SnapshotStore {
       throw failure;
     }
     if (before !== undefined) {
-      this.#superseded.add(before);
-      await this.#removeUnread(before);
+      this.#superseded.add(before.stored);
+      await this.#removeUnread(before.stored);
     }
+    return meta;
   }
 
   async #removeUnread(stored: Stored): Promise<void> {
@@ -135,8 +146,9 @@ export class FileSnapshotStore implements SnapshotStore {
   }
 
   async open(group: GroupId): Promise<SnapshotReader | null> {
-    const stored = this.#newest.get(group);
-    if (stored === undefined) return null;
+    const newest = this.#newest.get(group);
+    if (newest === undefined) return null;
+    const { stored } = newest;
     stored.readers++;
     let file: SnapshotFileReader;
     try {
@@ -162,7 +174,7 @@ export class FileSnapshotStore implements SnapshotStore {
 }
 
 export interface SnapshotScan {
-  readonly newest: ReadonlyMap<GroupId, { readonly stored: Stored; readonly meta: SnapshotMeta }>;
+  readonly newest: ReadonlyMap<GroupId, Newest>;
   /** Older snapshots and what was never committed. */
   readonly leftovers: readonly string[];
   readonly damage: Damage | null;
@@ -182,7 +194,7 @@ export async function scanSnapshots(ops: FileOps, directory: string): Promise<Sn
     if (other === undefined || other.index < stored.index) candidates.set(stored.group, stored);
     if (other !== undefined) leftovers.push(other.index < stored.index ? other.name : stored.name);
   }
-  const newest = new Map<GroupId, { stored: Stored; meta: SnapshotMeta }>();
+  const newest = new Map<GroupId, Newest>();
   let damage: Damage | null = null;
   for (const [group, stored] of candidates) {
     const result = await verify(ops, directory, stored);

@@ -59,8 +59,11 @@ interface Recovered {
 export interface SnapshotWriter {
   /** At most `SNAPSHOT_CHUNK_BYTES`. */
   write(chunk: Uint8Array): Promise<void>;
-  /** Syncs file and directory, makes it the newest snapshot of the group, deletes older ones no reader holds. */
-  commit(): Promise<void>;
+  /**
+   * Syncs file and directory, makes it the newest snapshot of the group, deletes older ones no reader holds. Resolves
+   * with the newest: another one, when that came first and reaches further.
+   */
+  commit(): Promise<SnapshotMeta>;
   abort(): Promise<void>;
 }
 export interface SnapshotReader extends AsyncDisposable {
