@@ -50,7 +50,8 @@ export class Queue implements MessageOwner, EnqueueOwner {
   /** The payload must not be changed until the call has settled. */
   enqueue(payload: Uint8Array | string, options: EnqueueOptions = NO_OPTIONS): Promise<Enqueued> {
     return new Promise((resolve, reject) => {
-      const sink = new EnqueueCall(this.#engine, this, 1, (results) => resolve(results[0]!), reject);
+      const one = (results: Enqueued[]): void => resolve(results[0]!);
+      const sink = new EnqueueCall(this.#engine, this, 1, hashOf(options), one, reject);
       this.#enqueueAll([payload], options, sink);
     });
   }
@@ -62,7 +63,7 @@ export class Queue implements MessageOwner, EnqueueOwner {
   ): Promise<Enqueued[]> {
     if (payloads.length === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
-      const sink = new EnqueueCall(this.#engine, this, payloads.length, resolve, reject);
+      const sink = new EnqueueCall(this.#engine, this, payloads.length, hashOf(options), resolve, reject);
       this.#enqueueAll(payloads, options, sink);
     });
   }
@@ -122,16 +123,16 @@ export class Queue implements MessageOwner, EnqueueOwner {
 
   #enqueueAll(payloads: readonly (Uint8Array | string)[], options: EnqueueOptions, call: EnqueueCall): void {
     try {
-      const { key, delayMs = 0, signal } = options;
+      const { delayMs = 0, signal } = options;
       if (signal !== undefined && !call.watch(signal)) return;
       const messages = payloads.map((payload) => newMessage(payload, delayMs));
       const route = this.#catalogue.known(this.name);
       if (route !== null) {
-        this.#distribute(route, messages, key, call);
+        this.#distribute(route, messages, call);
         return;
       }
       this.#catalogue.route(this.name).then(
-        (found) => this.#distribute(found, messages, key, call),
+        (found) => this.#distribute(found, messages, call),
         (error: unknown) => call.fail(asSyncError(error)),
       );
     } catch (error) {
@@ -139,16 +140,11 @@ export class Queue implements MessageOwner, EnqueueOwner {
     }
   }
 
-  #distribute(
-    route: QueueRoute,
-    messages: readonly NewMessage[],
-    key: string | undefined,
-    call: EnqueueCall,
-  ): void {
+  #distribute(route: QueueRoute, messages: readonly NewMessage[], call: EnqueueCall): void {
     if (call.settled) return;
-    const fixed = key === undefined ? -1 : hashString(key) % route.partitions;
+    const { keyHash } = call;
     for (let i = 0; i < messages.length; i++) {
-      const partition = fixed >= 0 ? fixed : this.#turn++ % route.partitions;
+      const partition = (keyHash < 0 ? this.#turn++ : keyHash) % route.partitions;
       this.put(route, partition, messages[i]!, call, i);
     }
   }
@@ -174,6 +170,10 @@ export class Queue implements MessageOwner, EnqueueOwner {
       }
     });
   }
+}
+
+function hashOf({ key }: EnqueueOptions): number {
+  return typeof key === 'string' ? hashString(key) : -1;
 }
 
 function newMessage(payload: Uint8Array | string, delayMs: number): NewMessage {

@@ -25,6 +25,8 @@ export interface EnqueueOwner {
 export class EnqueueCall implements EnqueueSink {
   readonly queue: string;
   readonly deadlineMs: number;
+  /** Of the key of all its messages; −1: they have none. */
+  readonly keyHash: number;
   readonly #engine: Engine;
   readonly #owner: EnqueueOwner;
   readonly #results: Enqueued[] = [];
@@ -39,6 +41,7 @@ export class EnqueueCall implements EnqueueSink {
     engine: Engine,
     owner: EnqueueOwner,
     count: number,
+    keyHash: number,
     resolve: (results: Enqueued[]) => void,
     reject: (error: SyncError) => void,
   ) {
@@ -46,6 +49,7 @@ export class EnqueueCall implements EnqueueSink {
     this.#owner = owner;
     this.queue = owner.name;
     this.deadlineMs = engine.deadlineMs();
+    this.keyHash = keyHash;
     this.#open = count;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -99,7 +103,10 @@ export class EnqueueCall implements EnqueueSink {
     try {
       const route = await this.#owner.routeAgain();
       if (error.code === 'INVALID_ARGUMENT' && partition < route.partitions) this.fail(error);
-      if (!this.#settled) this.#owner.put(route, partition % route.partitions, message, this, position);
+      if (this.#settled) return;
+      // By the key anew: of another number of partitions it may be another one.
+      const from = this.keyHash < 0 ? partition : this.keyHash;
+      this.#owner.put(route, from % route.partitions, message, this, position);
     } catch (failure) {
       this.fail(asSyncError(failure));
     }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Op, QueryOp } from './protocol/commands.ts';
+import { hashString } from './protocol/slots.ts';
 import { result, setUp } from './testing/setup.ts';
 import { watch } from './testing/virtualClock.ts';
 
@@ -99,6 +100,19 @@ describe('enqueueing', () => {
     );
     expect(results.every(({ partition }) => partition < 2)).toBe(true);
     expect(client.queue('q')).toBe(queue);
+  });
+
+  it('goes where the others of its key go, also once the queue has other partitions', async () => {
+    const { clock, client, another } = await setUp();
+    const other = await another();
+    await result(clock, client.queues.declare('q', { partitions: 3 }));
+    // To the last of three partitions, and to the last of two.
+    const key = Array.from({ length: 100 }, (_, i) => `key-${i}`).find((one) => hashString(one) % 6 === 5)!;
+    expect(await result(clock, client.queue('q').enqueue('a', { key }))).toMatchObject({ partition: 2 });
+    await result(clock, other.queues.delete('q'));
+    await result(clock, other.queues.declare('q', { partitions: 2 }));
+    expect(await result(clock, other.queue('q').enqueue('b', { key }))).toMatchObject({ partition: 1 });
+    expect(await result(clock, client.queue('q').enqueue('c', { key }))).toMatchObject({ partition: 1 });
   });
 
   it('that the caller aborted settles only for that caller', async () => {
