@@ -4,8 +4,9 @@ import type { MemberId, StampMs } from '@synccluster/client/protocol';
 const READING_MAX_AGE_MS = 60_000;
 
 /**
- * Cluster time as this member would stamp it: the lower median of the voters' wall clocks, each carried forward
- * by this member's monotonic clock since it was received. One wild clock, its own included, moves nothing.
+ * Cluster time as this member would stamp it, from the voters' wall clocks, each carried forward by this member's
+ * monotonic clock since it was received. A minority of wild ones, its own included, never pulls time forward: with
+ * f of 2f+1 voters wild, what f others are ahead of is no later than a true clock. Of all voters that is the median.
  */
 export class ClusterClock {
   readonly #readings = new Map<MemberId, { wallMs: number; atMs: number }>();
@@ -15,16 +16,19 @@ export class ClusterClock {
     if (Number.isFinite(wallMs)) this.#readings.set(member, { wallMs, atMs });
   }
 
-  /** Whole milliseconds. Without a reading of any voter it is the member's own wall clock. */
-  now(voters: readonly { readonly id: MemberId }[], wallMs: number, atMs: number): StampMs {
+  /** Whole milliseconds; 0, which moves nothing, while all that was heard of may be wild. */
+  now(voters: readonly { readonly id: MemberId }[], atMs: number): StampMs {
     const clocks: number[] = [];
     for (const { id } of voters) {
       const reading = this.#readings.get(id);
       if (reading === undefined || atMs - reading.atMs > READING_MAX_AGE_MS) continue;
       clocks.push(reading.wallMs + (atMs - reading.atMs));
     }
-    if (clocks.length === 0) return Math.floor(wallMs) as StampMs;
+    const wild = (voters.length - 1) >> 1;
+    if (clocks.length <= wild) return 0 as StampMs;
     clocks.sort((a, b) => a - b);
-    return Math.floor(clocks[(clocks.length - 1) >> 1]!) as StampMs;
+    // Of an even number the lower middle: one of two that runs ahead pulls nothing either.
+    const place = Math.min(clocks.length - 1 - wild, (clocks.length - 1) >> 1);
+    return Math.max(0, Math.floor(clocks[place]!)) as StampMs;
   }
 }

@@ -263,7 +263,7 @@ export class Group {
     const wallMs = this.#context.wallMs();
     const nowMs = this.#context.nowMs();
     clock.observe(self.id, wallMs, nowMs);
-    return clock.now(this.core.status().configuration.voters, wallMs, nowMs);
+    return clock.now(this.core.status().configuration.voters, nowMs);
   }
 
   /** First part of a pass. `logBusy`: a write is in flight, so what comes now may as well share the next one. */
