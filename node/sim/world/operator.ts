@@ -45,6 +45,8 @@ export class SimOperator {
   #stopped = false;
   /** As of the last pass: every wanted member is a ready voter of every group, and nobody else is in any. */
   #settled = false;
+  /** What was seen before the last of these says nothing of what is now. */
+  #unsettlings = 0;
   #unsettledBy: string | null = 'not founded';
 
   constructor(options: OperatorOptions, members: number) {
@@ -62,7 +64,7 @@ export class SimOperator {
 
   /** People gave the cluster up: what this member has goes on as a new one, and all others are to join that. */
   recoverFrom(slot: MemberSlot): void {
-    this.#settled = false;
+    this.unsettle();
     this.#recoveries += 1;
     const next = `${this.#options.clusterId}-${this.#recoveries}`;
     this.#recovery = { slot, memberId: slot.memberId, next };
@@ -85,12 +87,13 @@ export class SimOperator {
 
   scale(members: number): void {
     this.#members = members;
-    this.#settled = false;
+    this.unsettle();
     this.#options.note(`${members} members are wanted`);
   }
 
   /** Something was broken: nothing counts as settled before the next look. */
   unsettle(): void {
+    this.#unsettlings += 1;
     this.#settled = false;
   }
 
@@ -115,6 +118,7 @@ export class SimOperator {
     const clusterId = this.#clusterId;
     for (const slot of slots) if (slot.ordinal < this.#members && !slot.wanted) slot.want();
     if (this.#recovery !== null) return this.#recover(this.#recovery);
+    const unsettlings = this.#unsettlings;
     const seen = await this.#look();
     if (!this.#founded) {
       const first = seen.find(({ slot }) => slot.ordinal === 0);
@@ -170,7 +174,7 @@ export class SimOperator {
       await this.#call(keeper.slot, (s) => s.changeRoster(roster.version, changes));
       return;
     }
-    this.#judge(this.#whyUnsettled(seen, current.length, groups));
+    if (unsettlings === this.#unsettlings) this.#judge(this.#whyUnsettled(seen, current.length, groups));
   }
 
   /** Null: every wanted member is a ready voter of every group, and nobody else is in any. */
