@@ -25,6 +25,10 @@ export interface ArenaOptions {
  */
 export type Blow = () => unknown;
 
+const LOOK_MS = 200;
+/** Ten seconds of them. */
+const TURN_LOOKS = 50;
+
 /** What all blows need: victims, how long things last, and what a cluster can be asked to survive. */
 export class Arena {
   readonly options: ArenaOptions;
@@ -37,6 +41,8 @@ export class Arena {
   readonly heldBack = new Set<MemberSlot>();
   /** A volume was lost or spoilt, and is not replaced yet: no second one. */
   #volumeAtStake = false;
+  /** Faults that wait until a volume may be harmed. */
+  readonly #waiting = new Set<FaultName>();
 
   constructor(options: ArenaOptions) {
     this.options = options;
@@ -95,10 +101,28 @@ export class Arena {
     return this.#volumeAtStake;
   }
 
+  get #mayStake(): boolean {
+    const { operator } = this.options;
+    return !this.over && !this.volumeAtStake && operator.settled && operator.members >= 3;
+  }
+
+  /**
+   * Waits a while until a volume may be harmed, so that the few such moments are shared by all faults that need one.
+   * False: there is none soon, or somebody waits already to do the same.
+   */
+  async turn(fault: FaultName): Promise<boolean> {
+    const { world } = this.options;
+    if (this.#waiting.has(fault)) return false;
+    this.#waiting.add(fault);
+    for (let left = TURN_LOOKS; left > 0 && !this.over && !this.#mayStake; left--) await world.sleep(LOOK_MS);
+    this.#waiting.delete(fault);
+    return this.#mayStake;
+  }
+
   /** True: this volume may be harmed, for all others are whole. */
   stake(slot: MemberSlot): boolean {
     const { operator } = this.options;
-    if (this.volumeAtStake || !operator.settled || operator.members < 3) return false;
+    if (!this.#mayStake) return false;
     this.#volumeAtStake = true;
     slot.spoilt = true;
     operator.unsettle();

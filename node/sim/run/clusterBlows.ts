@@ -46,6 +46,7 @@ async function handover(arena: Arena): Promise<boolean> {
 async function forceRecovery(arena: Arena): Promise<boolean> {
   const { random, heldBack, slots } = arena;
   const { operator, world } = arena.options;
+  if (!(await arena.turn('forcedRecovery'))) return false;
   const survivor = arena.victim();
   const { wildClocks } = arena.options.plan;
   // Alone, its clock is the cluster's, and soon a third of it: with a wrong one, or two of three, nothing is promised.

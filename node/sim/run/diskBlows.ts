@@ -7,8 +7,8 @@ export function diskBlows(arena: Arena): Partial<Record<FaultName, Blow>> {
     slowDisk: () => slow(arena),
     diskError: () => error(arena),
     fullDisk: () => fill(arena),
-    bitRot: () => spoil(arena, rot),
-    misdirectedWrite: () => spoil(arena, misdirect),
+    bitRot: () => spoil(arena, 'bitRot', rot),
+    misdirectedWrite: () => spoil(arena, 'misdirectedWrite', misdirect),
     lostVolume: () => lose(arena),
   };
 }
@@ -46,7 +46,8 @@ function fill(arena: Arena): boolean {
   return takes > 0;
 }
 
-function spoil(arena: Arena, how: typeof rot): boolean {
+async function spoil(arena: Arena, fault: FaultName, how: typeof rot): Promise<boolean> {
+  if (!(await arena.turn(fault))) return false;
   const slot = arena.victim();
   if (!arena.stake(slot)) return false;
   const what = how(slot.disk, arena.random);
@@ -60,7 +61,8 @@ function spoil(arena: Arena, how: typeof rot): boolean {
   return true;
 }
 
-function lose(arena: Arena): boolean {
+async function lose(arena: Arena): Promise<boolean> {
+  if (!(await arena.turn('lostVolume'))) return false;
   const slot = arena.victim();
   if (!arena.stake(slot)) return false;
   slot.loseVolume();
