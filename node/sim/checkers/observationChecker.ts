@@ -2,6 +2,7 @@ import type { Observation } from '../history/observations.ts';
 import { CommittedPrefix } from './committedPrefix.ts';
 import { Configurations } from './configurations.ts';
 import { Durability } from './durability.ts';
+import { FeatureLevels } from './featureLevels.ts';
 import { LeaderRules } from './leaderRules.ts';
 import { Leaders } from './leaders.ts';
 import { LogMatching } from './logMatching.ts';
@@ -21,6 +22,7 @@ export class ObservationChecker {
     new StateHashes(this.#logs),
     new Configurations(this.#logs),
     new LeaderRules(this.#logs),
+    new FeatureLevels(),
   ];
 
   /** What this observation proves to be broken; empty: nothing. */

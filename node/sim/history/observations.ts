@@ -24,6 +24,11 @@ interface Started extends Base {
   readonly kind: 'started';
   readonly ordinal: number;
 }
+/** The version that the process which came up is, by the highest feature level it knows. */
+export interface RunsAs extends Base {
+  readonly kind: 'runsAs';
+  readonly level: number;
+}
 /** It ended: a crash, a kill, or in order. What was not durable is gone. */
 interface Stopped extends Base {
   readonly kind: 'stopped';
@@ -134,6 +139,17 @@ export interface QueueConfigured extends Base {
   readonly queue: string;
   readonly generation: number;
 }
+/**
+ * The member is about to apply that the group rises to `level`; `members`: of the configuration that stands before it in
+ * the log, learners too. Shown again when it is replayed.
+ */
+export interface LevelRaised extends Base {
+  readonly kind: 'levelRaised';
+  readonly group: number;
+  readonly index: number;
+  readonly level: number;
+  readonly members: readonly number[];
+}
 /** The cluster was founded anew from one survivor, which is `member`: what only others had is given up. */
 interface Recovered extends Base {
   readonly kind: 'recovered';
@@ -141,6 +157,7 @@ interface Recovered extends Base {
 
 export type Observation =
   | Started
+  | RunsAs
   | Stopped
   | VolumeLost
   | Restored
@@ -155,5 +172,6 @@ export type Observation =
   | ConfigurationSeen
   | Acknowledged
   | SessionsExpired
+  | LevelRaised
   | QueueConfigured
   | Recovered;

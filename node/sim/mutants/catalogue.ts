@@ -3,12 +3,14 @@ import type { Mutant } from './mutant.ts';
 import { raftMutants } from './raft.ts';
 import { replicaMutants } from './replica.ts';
 import { storageMutants } from './storage.ts';
+import { versionMutants } from './versions.ts';
 
 export const MUTANTS: readonly Mutant[] = [
   ...storageMutants,
   ...raftMutants,
   ...replicaMutants,
   ...machineMutants,
+  ...versionMutants,
 ];
 
 export function mutantNamed(name: string): Mutant {

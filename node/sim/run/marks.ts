@@ -15,6 +15,9 @@ export interface Marks {
   volumesLost: number;
   configurationsSeen: number;
   recoveries: number;
+  levelsRaised: number;
+  /** Members that stopped because their version knew less than their group. */
+  membersTooOld: number;
 }
 
 export function noMarks(): Marks {
@@ -30,6 +33,8 @@ export function noMarks(): Marks {
     volumesLost: 0,
     configurationsSeen: 0,
     recoveries: 0,
+    levelsRaised: 0,
+    membersTooOld: 0,
   };
 }
 
@@ -64,6 +69,9 @@ export class MarkCounter {
       case 'recovered':
         marks.recoveries += 1;
         return;
+      case 'levelRaised':
+        marks.levelsRaised += 1;
+        return;
       case 'configuration':
         if (shown.index > 1) marks.configurationsSeen += 1;
         return;
@@ -85,6 +93,7 @@ export class MarkCounter {
     if (line.includes(', damaged: ')) this.marks.volumesDamaged += 1;
     if (line.includes(' noticed what is spoilt: ')) this.marks.spoilsNoticed += 1;
     if (line.includes('ended: fatal: ')) this.marks.diskFailures += 1;
+    if (line.includes('ended: too old: ')) this.marks.membersTooOld += 1;
   }
 }
 

@@ -6,21 +6,25 @@ import { leaseBlows } from './leaseBlows.ts';
 import { machineBlows } from './machineBlows.ts';
 import { networkBlows } from './networkBlows.ts';
 import type { FaultName } from './plan.ts';
+import { Roll } from './versionBlows.ts';
 
 /** Strikes at random for as long as the attack lasts, within what a cluster must survive; then makes all well again. */
 export class Nemesis {
   readonly #arena: Arena;
+  readonly #roll: Roll;
   readonly #blows: readonly (readonly [name: FaultName, blow: Blow])[];
 
   constructor(options: ArenaOptions) {
     const arena = new Arena(options);
     this.#arena = arena;
+    this.#roll = new Roll(arena);
     const all: Partial<Record<FaultName, Blow>> = {
       ...networkBlows(arena),
       ...machineBlows(arena),
       ...diskBlows(arena),
       ...clusterBlows(arena),
       ...leaseBlows(arena),
+      versions: () => this.#roll.step(),
     };
     this.#blows = [...options.plan.faults].flatMap((name) => {
       const blow = all[name];
@@ -50,6 +54,11 @@ export class Nemesis {
     }
   }
 
+  /** After healing: all members are of the newest version. */
+  get rolled(): boolean {
+    return this.#roll.finished;
+  }
+
   /** Everything that is broken is mended, and nothing breaks any more. */
   heal(): void {
     const { options, slots, clients, heldBack } = this.#arena;
@@ -74,5 +83,8 @@ export class Nemesis {
       if (slot.wanted && !heldBack.has(slot)) slot.comeBack();
     }
     for (const { process } of clients) process.resume();
+    if (!this.#roll.finished) {
+      this.#roll.finish().catch((error: unknown) => options.world.fail(error));
+    }
   }
 }

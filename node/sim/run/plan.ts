@@ -30,6 +30,7 @@ export const FAULTS = {
   transfer: 'leaderships are handed over',
   handover: 'a member gives all its leaderships away',
   restart: 'a member is restarted in order',
+  versions: 'members are updated one after the other, and some set back',
   forcedRecovery: 'most volumes are lost, and the cluster goes on from one survivor',
   scale: 'the cluster grows and shrinks',
   clientPause: 'clients stand still',

@@ -1,4 +1,7 @@
 import { writeFileSync } from 'node:fs';
+import { FEATURES } from '../../src/machines/index.ts';
+import type { Group } from '../../src/replica/group.ts';
+import { checkServed } from '../checkers/featureLevels.ts';
 import {
   checkHistory,
   describe,
@@ -18,6 +21,7 @@ import type { Show } from '../world/observer.ts';
 import { SimOperator } from '../world/operator.ts';
 import { SimProcess } from '../world/process.ts';
 import { MemberSlot } from '../world/slot.ts';
+import { NEXT, PREVIOUS } from '../world/versions.ts';
 import { World } from '../world/world.ts';
 import { MarkCounter, type Marks } from './marks.ts';
 import { Nemesis } from './nemesis.ts';
@@ -33,6 +37,8 @@ const MENDING_MS = 120_000;
  * begins anew with each leader.
  */
 const SERVING_MS = 10_000;
+/** From mending on, until all groups have come to what all members know. */
+const RAISING_MS = 10_000;
 /** Clients go on for so long, and all of it must work. */
 const CALM_MS = 4_000;
 /** For clients to finish what they are at, and for the final look. */
@@ -109,6 +115,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
         clock: plan.memberClocks[ordinal]!,
         diskPlan: plan.disk,
         tuning: plan.tuning,
+        features: plan.faults.has('versions') ? PREVIOUS : FEATURES,
         messageFaults: plan.messageFaults,
         show,
         durableOf,
@@ -187,6 +194,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
 
   let auditMissing: readonly string[] = [];
   let healing: Healing | null = null;
+  let raisedOrder = Number.POSITIVE_INFINITY;
   let error: unknown = null;
   let over = false;
   const unhandled = (reason: unknown): void => world.fail(reason);
@@ -217,10 +225,19 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
     await nemesis.attack(world.nowMs + plan.attackMs);
     nemesis.heal();
     calm = true;
-    await within('mending', MENDING_MS, () => operator.settled);
+    await within('mending', MENDING_MS, () => nemesis.rolled && operator.settled);
     const withinMs = SERVING_MS + plan.sessionTtlMs;
     healing = { healedMs: world.nowMs, withinMs };
     note('mended');
+    if (plan.faults.has('versions')) {
+      const levels = (): number[] =>
+        slots.flatMap(({ running }) => [...(running?.member.groups.values() ?? [])].map(levelOf));
+      await within('the next feature level', RAISING_MS, () =>
+        levels().every((level) => level === NEXT.level),
+      );
+      raisedOrder = recorder.nextOrder();
+      note('raised');
+    }
     await world.sleep(withinMs + CALM_MS);
     note('stops');
     await timely('the end of the work', FINISH_MS, workload.stop());
@@ -235,6 +252,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
     violations.push(
       ...checkHistory(recorder.operations(), { healing, auditMissing, recoveries, expired, configured }),
     );
+    violations.push(...checkServed(recorder.operations(), raisedOrder));
   } catch (reason) {
     if (!(reason instanceof CheckFailed)) error = reason;
   } finally {
@@ -264,6 +282,8 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
     marks: counter.marks,
   };
 }
+
+const levelOf = ({ machine }: Group): number => machine.featureLevel();
 
 class CheckFailed extends Error {
   constructor(violations: readonly Violation[]) {

@@ -55,6 +55,10 @@ function detailsOf(shown: Observation): string {
   switch (shown.kind) {
     case 'started':
       return `at ${shown.ordinal}`;
+    case 'runsAs':
+      return `level ${shown.level}`;
+    case 'levelRaised':
+      return `${shown.index} to ${shown.level} members ${shown.members.join(' ')}`;
     case 'stopped':
       return shown.why;
     case 'restored':

@@ -1,6 +1,7 @@
 import type { Ordinal } from '@synccluster/client/protocol';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
+import type { Features } from '../../src/machines/index.ts';
 import { Member } from '../../src/replica/member.ts';
 import { MemberService } from '../../src/replica/memberService.ts';
 import { startClientServer } from '../../src/server/clientServer.ts';
@@ -36,6 +37,8 @@ export interface MemberSurroundings {
   readonly network: SimNetwork;
   readonly messageFaults: MessageFaults;
   readonly tuning: MemberTuning;
+  /** Of the version that runs. */
+  readonly features: Features;
   readonly show: Show;
   readonly durableOf: (memberId: number, group: number) => number;
   /** The volume of this member, as soon as it is known which. */
@@ -66,7 +69,7 @@ const logger = pino({ level: 'silent' });
 
 /** What the member's program does when it starts, in a simulated process: the same parts, put together as there. */
 export async function runMember(surroundings: MemberSurroundings): Promise<RunningMember> {
-  const { ordinal, process, disk, network, tuning, show } = surroundings;
+  const { ordinal, process, disk, network, tuning, features, show } = surroundings;
   const host = hostOf(ordinal);
   const onFatal = (error: unknown): void => {
     if (process.alive) surroundings.onFatal(error);
@@ -98,7 +101,10 @@ export async function runMember(surroundings: MemberSurroundings): Promise<Runni
   if (surroundings.isForeign(storage.identity)) {
     observer.silent = true;
     disk.log.detach();
-  } else show({ kind: 'started', member: memberId, ordinal });
+  } else {
+    show({ kind: 'started', member: memberId, ordinal });
+    show({ kind: 'runsAs', member: memberId, level: features.level });
+  }
   if (storage.recovered.damage === null && !observer.silent) {
     observer.restored(storage.recovered.groups);
     surroundings.onRestored(storage.identity);
@@ -110,6 +116,7 @@ export async function runMember(surroundings: MemberSurroundings): Promise<Runni
     ordinal: ordinal as Ordinal,
     listeners: { client: clientAddress(ordinal), http: `${host}:7402` },
     tuning,
+    features,
     diskMarginBytes: 2 * tuning.segmentBytes,
     logger,
     storage: watched,

@@ -167,6 +167,19 @@ export class MemberObserver {
         this.#hash(watched, Math.floor((index - 1) / hashEvery) * hashEvery);
         watched.commandIndex = index;
       }
+      if (command[0] === Op.FeatureLevel) {
+        const { group } = watched;
+        const { voters, learners } = group.appliedConfiguration;
+        const members = [...voters, ...learners].map(({ id }) => id);
+        this.#show({
+          kind: 'levelRaised',
+          member: this.#id,
+          group: group.id,
+          index,
+          level: command[5],
+          members,
+        });
+      }
       if (command[0] === Op.SessionExpire) {
         const sessions = [...command[5]];
         this.#show({ kind: 'expired', member: this.#id, group: watched.group.id, sessions });

@@ -1,4 +1,5 @@
 import { isInvariant } from '../../src/errors.ts';
+import { type Features, TooOldError } from '../../src/machines/index.ts';
 import type { Identity } from '../../src/storage/storage.ts';
 import type { DiskPlan } from './disk.ts';
 import { SimDisk } from './disk.ts';
@@ -28,6 +29,8 @@ export interface SlotOptions {
   readonly clock: ClockPlan;
   readonly diskPlan: DiskPlan;
   readonly tuning: MemberTuning;
+  /** Of the version that it begins with. */
+  readonly features: Features;
   readonly messageFaults: MessageFaults;
   readonly show: Show;
   readonly durableOf: MemberSurroundings['durableOf'];
@@ -44,6 +47,8 @@ export interface SlotOptions {
 /** One position of the cluster: a machine, the volume in it, and the member's process on it, if it runs. */
 export class MemberSlot {
   readonly ordinal: number;
+  /** Of the version that its next process is. */
+  features: Features;
   readonly #options: SlotOptions;
   #disk: SimDisk;
   #process: SimProcess | null = null;
@@ -66,6 +71,7 @@ export class MemberSlot {
 
   constructor(options: SlotOptions) {
     this.ordinal = options.ordinal;
+    this.features = options.features;
     this.#options = options;
     this.#disk = this.#newDisk();
   }
@@ -199,6 +205,7 @@ export class MemberSlot {
     this.#running = null;
     this.#disk.beforeStart();
     const disk = this.#disk;
+    const { features } = this;
     const wrong = spoilsInUse(disk);
     process.deliver('io', () => {
       runMember({
@@ -208,6 +215,7 @@ export class MemberSlot {
         network,
         messageFaults,
         tuning,
+        features,
         show,
         durableOf,
         onVolume,
@@ -260,6 +268,11 @@ export class MemberSlot {
 
   /** An error that came from the disk is a reason to end; anything else the member must not find of itself. */
   #fatal(process: SimProcess, error: unknown): void {
+    // Whether its group may have been raised so far, a checker says.
+    if (error instanceof TooOldError) {
+      process.die(`too old: ${error.message}`);
+      return;
+    }
     if (isInvariant(error) || !this.#disk.hasCaused(error)) {
       this.#options.world.fail(error);
       return;
