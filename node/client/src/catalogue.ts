@@ -16,6 +16,8 @@ export interface QueueRoute {
 export class Catalogue {
   readonly #engine: Engine;
   #routes = new Map<string, QueueRoute>();
+  /** Id of the cluster whose queues these are: another one may have others. */
+  #clusterId = '';
   #fetching: Promise<void> | null = null;
 
   constructor(engine: Engine) {
@@ -24,17 +26,21 @@ export class Catalogue {
 
   /** What is known without asking. */
   known(queue: string): QueueRoute | null {
+    if (this.#clusterId !== this.#engine.router.directory.clusterId) return null;
     return this.#routes.get(queue) ?? null;
   }
 
   /** Rejects with `NOT_FOUND` if there is no such queue. */
   async route(queue: string): Promise<QueueRoute> {
-    const known = this.#routes.get(queue);
-    if (known !== undefined) return known;
+    const known = this.known(queue);
+    if (known !== null) return known;
     await this.refresh();
-    const route = this.#routes.get(queue);
-    if (route === undefined) throw new SyncError('NOT_FOUND', `queue "${queue}" does not exist`);
-    return route;
+    const route = this.known(queue);
+    if (route !== null) return route;
+    if (this.#clusterId !== this.#engine.router.directory.clusterId) {
+      throw new SyncError('UNAVAILABLE', 'another cluster answers at these endpoints');
+    }
+    throw new SyncError('NOT_FOUND', `queue "${queue}" does not exist`);
   }
 
   forget(queue: string): void {
@@ -68,6 +74,7 @@ export class Catalogue {
           routes.set(name, { partitions: config[0], groups, distinctGroups: [...new Set(groups)] });
         }
         this.#routes = routes;
+        this.#clusterId = clusterId;
       },
     );
   }

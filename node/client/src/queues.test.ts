@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Op, QueryOp } from './protocol/commands.ts';
+import { type Command, Op, QueryOp } from './protocol/commands.ts';
 import { hashString } from './protocol/slots.ts';
 import { result, setUp } from './testing/setup.ts';
 import { watch } from './testing/virtualClock.ts';
@@ -113,6 +113,24 @@ describe('enqueueing', () => {
     await result(clock, other.queues.declare('q', { partitions: 2 }));
     expect(await result(clock, other.queue('q').enqueue('b', { key }))).toMatchObject({ partition: 1 });
     expect(await result(clock, client.queue('q').enqueue('c', { key }))).toMatchObject({ partition: 1 });
+  });
+
+  // Whoever declares it anew would take what was sent meanwhile away.
+  it('asks another cluster for the queue before anything is sent there', async () => {
+    const { clock, cluster, client, queue } = await withQueue();
+    await result(clock, queue.enqueue('a'));
+    // The survivor of a recovery never heard of the declaration; its data groups did.
+    cluster.configuring = false;
+    cluster.apply(0, [Op.QueueDelete, 1, 0, 0, 0, 'q'] as unknown as Command);
+    cluster.clusterId = 'recovered';
+    cluster.cut();
+    await clock.advance(0);
+    await result(clock, client.cache.put('noticed', 'v'));
+    await expect(result(clock, queue.enqueue('b'))).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(result(clock, queue.receive())).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    cluster.configuring = true;
+    await result(clock, client.queues.declare('q', { partitions: 6, visibilityMs: 5_000 }));
+    await result(clock, queue.enqueue('c'));
   });
 
   it('that the caller aborted settles only for that caller', async () => {

@@ -266,7 +266,10 @@ export class FakeCluster implements Transport {
   #read(link: FakeLink, request: number, group: GroupId, query: Query): void {
     const fate = this.onRead(group, query);
     if (!this.#serves(link, request, group, fate)) return;
-    const outcome = this.machines[group]!.query(query)!;
+    let outcome = this.machines[group]!.query(query)!;
+    if (query[0] === QueryOp.ClusterInspect && outcome.ok) {
+      outcome = { ok: true, value: [this.clusterId, ...outcome.value.slice(1)] };
+    }
     if (query[0] === QueryOp.QueueWait && outcome.ok && outcome.value[0] === false && query[2] > 0) {
       const poll = { link, request, group, query };
       this.#polls.push(poll);
