@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkServed } from './featureLevels.ts';
 import { History } from './testing/history.ts';
-import { Members } from './testing/members.ts';
+import { entry, Members } from './testing/members.ts';
 
 /** Members 1 and 2 run as the next version, 3 as the one before. */
 function mixed(): Members {
@@ -27,6 +27,27 @@ describe('feature levels', () => {
   it('must not rise over a member that knows less, or of which nobody knows', () => {
     expect(raise(mixed(), 1, [1, 2, 3]).verdicts).toEqual(['feature levels']);
     expect(raise(mixed(), 1, [1, 4]).verdicts).toEqual(['feature levels']);
+  });
+
+  it('are known by whoever comes to the group after it has risen, though it may come before that is seen', () => {
+    const log = [1, 2, 3, 4, 5, 6].map((index) => entry(index, 2));
+    const joins = (member: number, index: number, raisedFirst: boolean): string[] => {
+      const members = mixed()
+        .show(4, { kind: 'runsAs', level: 2 })
+        .writes(1, ...log);
+      const come = (at: number, learners: number[]) =>
+        members.show(1, { kind: 'configuration', group: 0, index: at, voters: [1, 2], learners });
+      come(1, []);
+      if (raisedFirst) raise(members, 1, [1, 2]);
+      come(index, [member]);
+      if (!raisedFirst) raise(members, 1, [1, 2]);
+      return members.verdicts.filter((checker) => checker === 'feature levels');
+    };
+    for (const raisedFirst of [true, false]) {
+      expect(joins(4, 6, raisedFirst)).toEqual([]);
+      expect(joins(3, 4, raisedFirst)).toEqual([]);
+      expect(joins(3, 6, raisedFirst)).toEqual(['feature levels']);
+    }
   });
 
   it('are judged when they are first seen, not when they are replayed', () => {

@@ -22,7 +22,7 @@ export class ObservationChecker {
     new StateHashes(this.#logs),
     new Configurations(this.#logs),
     new LeaderRules(this.#logs),
-    new FeatureLevels(),
+    new FeatureLevels(this.#logs),
   ];
 
   /** What this observation proves to be broken; empty: nothing. */

@@ -16,4 +16,46 @@ export const versionMutants: readonly Mutant[] = [
     faults: ['versions', 'kill', 'partition'],
     maxSeeds: 5,
   },
+  {
+    name: 'propose-above-level',
+    why: 'an operation of the next version is proposed as soon as its leader knows it: others cannot apply it',
+    edits: [
+      {
+        file: 'node/src/replica/group.ts',
+        find: 'return serves(this.#context.features, this.machine.featureLevel(), op);',
+        replace: 'return serves(this.#context.features, this.#context.features.level, op);',
+      },
+    ],
+    checkers: ['run'],
+    faults: ['versions', 'kill', 'partition'],
+    maxSeeds: 5,
+  },
+  {
+    name: 'let-in-below-level',
+    why: 'a member comes to a group whose log has what its version does not know',
+    edits: [
+      {
+        file: 'node/src/replica/featureLevels.ts',
+        find: '  return caughtUp && level >= Math.max(groupLevel, proposedLevel);',
+        replace: '  return caughtUp || level >= Math.max(groupLevel, proposedLevel);',
+      },
+    ],
+    checkers: ['feature levels'],
+    faults: ['versions', 'lostVolume', 'scale'],
+    maxSeeds: 20,
+  },
+  {
+    name: 'go-on-above-own-level',
+    why: 'a member that was set back too late does not mind what its group has come to',
+    edits: [
+      {
+        file: 'node/src/machines/replicatedMachine.ts',
+        find: '    if (level > this.#features.level) throw new TooOldError(this.group, level, this.#features);\n',
+        replace: '',
+      },
+    ],
+    checkers: ['feature levels'],
+    faults: ['versions', 'kill'],
+    maxSeeds: 20,
+  },
 ];

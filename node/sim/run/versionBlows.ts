@@ -54,7 +54,7 @@ export class Roll {
     const untouched = old.filter((slot) => !this.#touched.has(slot));
     if (old.length === 0) {
       const slot = random.pick(next);
-      return isRaised(slot) && this.#move(slot, PREVIOUS, 'too late');
+      return isRaised(slot, options.plan.shards) && this.#move(slot, PREVIOUS, 'too late');
     }
     if (next.length > 0 && untouched.length > 0 && this.#mayTurnBack && random.chance(0.3)) {
       const slot = random.pick(next);
@@ -103,8 +103,10 @@ function runs({ running, features }: MemberSlot): boolean {
   return running !== null && running.member.options.features === features;
 }
 
-/** The member has applied that its groups are above what the previous version knows. */
-function isRaised({ running }: MemberSlot): boolean {
+/** The member is in all groups, and has applied that they are above what the previous version knows. */
+function isRaised({ running }: MemberSlot, shards: number): boolean {
   const groups = [...(running?.member.groups.values() ?? [])];
-  return groups.length > 0 && groups.every(({ machine }) => machine.featureLevel() > PREVIOUS.level);
+  return (
+    groups.length === shards + 1 && groups.every(({ machine }) => machine.featureLevel() > PREVIOUS.level)
+  );
 }
