@@ -1,5 +1,5 @@
 import type { Engine } from './engine.ts';
-import type { SyncError } from './errors.ts';
+import { SyncError } from './errors.ts';
 import { type NewMessage, Op } from './protocol/commands.ts';
 import type { GroupId } from './protocol/ids.ts';
 import { LIMITS } from './protocol/limits.ts';
@@ -29,6 +29,8 @@ export class EnqueueBatch implements TurnTask {
   readonly sinks: EnqueueSink[] = [];
   readonly positions: number[] = [];
   readonly #engine: Engine;
+  /** Cluster whose catalogue says that the partition is in this group. */
+  readonly #clusterId: string;
   readonly #closed: (batch: EnqueueBatch) => void;
   #bytes = 0;
   #deadlineMs = 0;
@@ -41,6 +43,7 @@ export class EnqueueBatch implements TurnTask {
     closed: (batch: EnqueueBatch) => void,
   ) {
     this.#engine = engine;
+    this.#clusterId = engine.router.directory.clusterId;
     this.queue = queue;
     this.group = group;
     this.partition = partition;
@@ -63,6 +66,11 @@ export class EnqueueBatch implements TurnTask {
     if (sink.deadlineMs > this.#deadlineMs) this.#deadlineMs = sink.deadlineMs;
   }
 
+  /** Another cluster answers by now. */
+  get isElsewhere(): boolean {
+    return this.#clusterId !== this.#engine.router.directory.clusterId;
+  }
+
   endOfTurn(): void {
     this.#closed(this);
     this.#engine.submit(this.group, new EnqueueOp(this, this.#deadlineMs));
@@ -74,6 +82,11 @@ class EnqueueOp extends WriteOp {
   constructor(batch: EnqueueBatch, deadlineMs: number) {
     super(deadlineMs, Op.QueueEnqueue, batch.queue, batch.partition, batch.messages);
     this.#batch = batch;
+  }
+  override pack(session: number, seq: number, floor: number): Uint8Array {
+    // Its group may have a queue that the catalogue never heard of: a declaration would take the messages away.
+    if (this.#batch.isElsewhere) throw new SyncError('MOVED', 'another cluster answers at these endpoints');
+    return super.pack(session, seq, floor);
   }
   protected override applied([ids]: readonly unknown[]): void {
     const { sinks, positions, partition } = this.#batch;

@@ -116,22 +116,25 @@ describe('enqueueing', () => {
   });
 
   // Whoever declares it anew would take what was sent meanwhile away.
-  it('asks another cluster for the queue before anything is sent there', async () => {
-    const { clock, cluster, client, queue } = await withQueue();
-    await result(clock, queue.enqueue('a'));
-    // The survivor of a recovery never heard of the declaration; its data groups did.
-    cluster.configuring = false;
-    cluster.apply(0, [Op.QueueDelete, 1, 0, 0, 0, 'q'] as unknown as Command);
-    cluster.clusterId = 'recovered';
-    cluster.cut();
-    await clock.advance(0);
-    await result(clock, client.cache.put('noticed', 'v'));
-    await expect(result(clock, queue.enqueue('b'))).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    await expect(result(clock, queue.receive())).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    cluster.configuring = true;
-    await result(clock, client.queues.declare('q', { partitions: 6, visibilityMs: 5_000 }));
-    await result(clock, queue.enqueue('c'));
-  });
+  it.each([true, false])(
+    'asks another cluster for the queue before sending (noticed: %s)',
+    async (noticed) => {
+      const { clock, cluster, client, queue } = await withQueue();
+      await result(clock, queue.enqueue('a'));
+      // The survivor of a recovery never heard of the declaration; its data groups did.
+      cluster.configuring = false;
+      cluster.apply(0, [Op.QueueDelete, 1, 0, 0, 0, 'q'] as unknown as Command);
+      cluster.clusterId = 'recovered';
+      cluster.cut();
+      await clock.advance(0);
+      if (noticed) await result(clock, client.cache.put('noticed', 'v'));
+      await expect(result(clock, queue.enqueue('b'))).rejects.toMatchObject({ code: 'NOT_FOUND' });
+      await expect(result(clock, queue.receive())).rejects.toMatchObject({ code: 'NOT_FOUND' });
+      cluster.configuring = true;
+      await result(clock, client.queues.declare('q', { partitions: 6, visibilityMs: 5_000 }));
+      await result(clock, queue.enqueue('c'));
+    },
+  );
 
   it('that the caller aborted settles only for that caller', async () => {
     const { clock, cluster, queue } = await withQueue(1);
