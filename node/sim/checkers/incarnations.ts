@@ -10,7 +10,7 @@ interface Span {
 /** A declaration is answered once every group has it, or after 5 s: one that took less, in a whole world, is everywhere. */
 const EVERYWHERE_WITHIN_MS = 4_000;
 
-export interface Evidence {
+interface Evidence {
   /** `newGenerations` of what members showed; null: nobody looks into them. */
   readonly configured: readonly QueueConfigured[] | null;
   /** World time from which nothing is broken. */

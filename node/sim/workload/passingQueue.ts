@@ -38,7 +38,7 @@ export function usePassingQueue(names: Names): Action {
  * A survivor of a recovery may know of a deletion where the messages are, and not in the catalogue: then the queue is
  * declared and not there, until it is deleted once more.
  */
-export async function bringBack(
+async function bringBack(
   client: RecordedClient,
   random: Random,
   queue: PassingQueue,
