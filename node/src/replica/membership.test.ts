@@ -108,6 +108,18 @@ describe('nextMembershipStep', () => {
     expect(step({ ...input, configuration: configuration([1, 3]) })).toEqual({ kind: 'handover' });
   });
 
+  it('hands over though it may not be removed yet: who is out of a group is the last to hear of it', () => {
+    const input = {
+      configuration: configuration([1, 3]),
+      roster: roster([3, 'voter']),
+      tombstones: new Set([1] as MemberId[]),
+      mayRemove: () => false,
+    };
+    expect(step(input)).toEqual({ kind: 'handover' });
+    // Not to one that is to go as well, which would hand it back.
+    expect(step({ ...input, tombstones: new Set([1, 3] as MemberId[]) })).toBeNull();
+  });
+
   it('waits with a removal that the group may not make yet', () => {
     const s = step({
       configuration: configuration([1, 2, 3]),

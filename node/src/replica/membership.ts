@@ -32,7 +32,12 @@ export function nextMembershipStep(input: MembershipInput): MembershipStep {
   if (goneLearners.length > 0) {
     return propose(now.voters, without(now.learners, goneLearners), `drop learners ${ids(goneLearners)}`);
   }
-  const goneVoters = now.voters.filter((m) => tombstones.has(m.id) && input.mayRemove(m.id));
+  const leaving = now.voters.filter((m) => tombstones.has(m.id));
+  const goneVoters = leaving.filter((m) => input.mayRemove(m.id));
+  // A leader that is out of a data group is never told so: another one knows, and lets it go.
+  if (leaving.length === 1 && leaving[0]?.id === input.self && now.voters.length > 1) {
+    return { kind: 'handover' };
+  }
   const active = new Set(input.progress.filter((p) => p.active).map((p) => p.id));
   // The silent first: each living one that goes before them brings the rest nearer to having no quorum. Itself
   // last: as leader it can still do the other steps.
