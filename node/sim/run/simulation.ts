@@ -19,19 +19,18 @@ import { clientAddress } from '../world/memberProcess.ts';
 import { SimNetwork } from '../world/network.ts';
 import type { Show } from '../world/observer.ts';
 import { SimOperator } from '../world/operator.ts';
-import { SimProcess } from '../world/process.ts';
 import { MemberSlot } from '../world/slot.ts';
 import { NEXT, PREVIOUS } from '../world/versions.ts';
 import { World } from '../world/world.ts';
-import { MarkCounter, type Marks } from './marks.ts';
+import { ClientMachine } from './clientMachine.ts';
+import { MarkCounter, type Marks, noneStruck, type Struck } from './marks.ts';
+import { mendingBoundMs } from './mending.ts';
 import { Nemesis } from './nemesis.ts';
 import { describePlan, type Plan } from './plan.ts';
 import { Transcript } from './transcript.ts';
 
 /** The cluster must stand, from nothing, within this. */
 const FOUNDING_MS = 60_000;
-/** After healing, until every member is a ready voter everywhere. */
-const MENDING_MS = 120_000;
 /**
  * From then on, until clients are served: leaderships go to where they belong, and a lease of a client that is gone
  * begins anew with each leader.
@@ -53,10 +52,15 @@ export interface RunResult {
   readonly lines: number;
   readonly events: number;
   readonly simulatedMs: number;
+  /** What part of its bound the mending took; null: it did not come to that. */
+  readonly mendingShare: number | null;
   readonly operations: number;
   readonly acknowledged: number;
+  /** That hit something. */
   readonly blows: number;
   readonly marks: Marks;
+  /** Faults by name, of messages too. */
+  readonly struck: Struck;
 }
 
 export interface RunOptions {
@@ -139,19 +143,12 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
     { world, slots, clusterId: cluster, shards: plan.shards, note },
     plan.members,
   );
-  const clients = plan.clientClocks.map((clock, at) => {
-    const host = `client-${at}`;
-    const process = new SimProcess(world, {
-      name: host,
-      random: world.random.split(host),
-      clock,
-      onDeath: () => {},
-      onUncaught: (error) => world.fail(error),
-    });
-    return { host, process };
-  });
+  for (const { ordinal, byMs, fromStart } of plan.wildClocks) if (fromStart) slots[ordinal]?.shiftWall(byMs);
+  const clients = plan.clientClocks.map(
+    (clock, at) => new ClientMachine(world, `client-${at}`, clock, () => workload.replace(at)),
+  );
   let calm = false;
-  const workload = new Workload(
+  const workload: Workload = new Workload(
     {
       recorder,
       clientOptions: (at) => {
@@ -181,6 +178,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
       },
     },
   );
+  const struck = noneStruck();
   const nemesis = new Nemesis({
     world,
     random: world.random.split('nemesis'),
@@ -190,8 +188,12 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
     operator,
     clients,
     note,
+    struck: (fault) => {
+      struck[fault] += 1;
+    },
   });
 
+  let mendingShare: number | null = null;
   let auditMissing: readonly string[] = [];
   let healing: Healing | null = null;
   let raisedOrder = Number.POSITIVE_INFINITY;
@@ -225,7 +227,13 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
     await nemesis.attack(world.nowMs + plan.attackMs);
     nemesis.heal();
     calm = true;
-    await within('mending', MENDING_MS, () => nemesis.rolled && operator.settled);
+    const mendingMs = mendingBoundMs(
+      plan,
+      slots.some(({ running }) => running?.member.reluctant === true),
+    );
+    const beganMs = world.nowMs;
+    await within('mending', mendingMs, () => nemesis.rolled && operator.settled);
+    mendingShare = (world.nowMs - beganMs) / mendingMs;
     const withinMs = SERVING_MS + plan.sessionTtlMs;
     healing = { healedMs: world.nowMs, withinMs };
     note('mended');
@@ -268,6 +276,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
   if (options.transcriptPath !== null) {
     writeFileSync(`${options.transcriptPath}.history`, encodeLines(recorder.operations()));
   }
+  const blows = Object.values(struck).reduce((sum, count) => sum + count, 0);
   return {
     seed: plan.seed,
     violations,
@@ -276,10 +285,12 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
     hash: transcript.end(),
     events: world.events,
     simulatedMs: world.nowMs,
+    mendingShare,
     operations: recorder.size,
     acknowledged,
-    blows: nemesis.blowsStruck,
+    blows,
     marks: counter.marks,
+    struck: { ...struck, ...plan.messageFaults.struck },
   };
 }
 

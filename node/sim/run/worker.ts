@@ -25,6 +25,7 @@ export interface Report {
   readonly operations: number;
   readonly acknowledged: number;
   readonly blows: number;
+  readonly mendingShare: number | null;
   readonly marks: Marks;
   readonly struck: Struck;
   /** Of processor time. */
@@ -44,6 +45,7 @@ async function run({ seed, faults, choices, transcriptPath }: Task): Promise<Rep
   const result = await simulate(plan, { transcriptPath });
   const { violations, error, hash, events, simulatedMs, operations, acknowledged, blows, marks, struck } =
     result;
+  const { mendingShare } = result;
   const missing = unplanted();
   if (missing.length > 0) throw new Error(`the mutant was not planted: ${missing.join(', ')} was not loaded`);
   const used = process.cpuUsage(before);
@@ -64,6 +66,7 @@ async function run({ seed, faults, choices, transcriptPath }: Task): Promise<Rep
     operations,
     acknowledged,
     blows,
+    mendingShare,
     marks,
     struck,
     tookMs: (used.user + used.system) / 1_000,

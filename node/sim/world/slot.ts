@@ -245,7 +245,7 @@ export class MemberSlot {
     const { note, world } = this.#options;
     const what = wrong.map(describeSpoil).join('; ');
     if (noticed) note(`${this.host} noticed what is spoilt: ${what}`);
-    else world.fail(new Error(`${this.host} runs and has not noticed what is spoilt: ${what}`));
+    else world.fail(new Error(`${this.host} takes for sound what is spoilt: ${what}`));
   }
 
   #isForeign({ memberId, clusterId }: Identity): boolean {

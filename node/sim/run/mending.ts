@@ -1,0 +1,21 @@
+import type { Plan } from './plan.ts';
+
+/** As the member has it: a connection that died in silence is noticed within this. */
+const SILENT_MS = 5_000;
+/** As the member has it: told to give its leaderships away, it takes none for so long. */
+const RELUCTANT_MS = 60_000;
+/** Between two looks of the operator at the members, and the step that follows. */
+const PASS_MS = 500;
+/** Of a member that is replaced: out of the roster, out of the groups, in again, a voter. */
+const PASSES = 4;
+
+/**
+ * Within this all members are ready voters of every group, once nothing breaks any more; twice what the slowest of some
+ * hundred seeds took. The old connections are found dead; leaders are elected in two rounds, of one election timeout and
+ * a random part of another each: one among those that are there, one when the leader is replaced itself; each member may
+ * have to be replaced, and the steps of that are taken at one pass each.
+ */
+export function mendingBoundMs({ tuning, slots }: Plan, reluctant: boolean): number {
+  const electionMs = 2 * tuning.electionTicks * tuning.tickMs;
+  return SILENT_MS + 2 * electionMs + slots * PASSES * PASS_MS + (reluctant ? RELUCTANT_MS : 0);
+}
