@@ -15,6 +15,8 @@ const REPLACING: readonly FaultName[] = [
 ];
 /** By then no leader takes a member for what it was before it was set back: links that are silent are dropped. */
 const FORGOTTEN_MS = 15_000;
+/** In time. Each makes the roll wait. */
+const SET_BACKS = 2;
 /** For a restart in order; after that the process is killed. */
 const START_MS = 10_000;
 
@@ -29,6 +31,7 @@ export class Roll {
   readonly #touched = new Set<MemberSlot>();
   #moving = false;
   #setBackMs = Number.NEGATIVE_INFINITY;
+  #setBacks = 0;
   #finished = false;
 
   constructor(arena: Arena) {
@@ -56,7 +59,9 @@ export class Roll {
       const slot = random.pick(next);
       return isRaised(slot, options.plan.shards) && this.#move(slot, PREVIOUS, 'too late');
     }
-    if (next.length > 0 && untouched.length > 0 && this.#mayTurnBack && random.chance(0.3)) {
+    const mayTurnBack = this.#mayTurnBack && this.#setBacks < SET_BACKS;
+    if (next.length > 0 && untouched.length > 0 && mayTurnBack && random.chance(0.3)) {
+      this.#setBacks += 1;
       const slot = random.pick(next);
       const moved = await this.#move(slot, PREVIOUS, 'in time');
       this.#setBackMs = options.world.nowMs;
