@@ -1,26 +1,73 @@
-import type { ConfigurationSeen, Observation } from '../history/observations.ts';
+import type { Committed, ConfigurationSeen, Observation } from '../history/observations.ts';
 import type { MemberLogs } from './memberLogs.ts';
 import { misbehaved, type Violation } from './violation.ts';
 
 const NAME = 'configurations';
+/** So many times a member may show that it committed more before it shows by which configuration it goes. */
+const COMMITS_BEHIND = 5;
+
+interface InForce {
+  readonly seen: ConfigurationSeen;
+  readonly term: number | null;
+  commits: number;
+}
 
 /**
  * A group's configurations follow each other in the log, each one voter away from the one before (thesis §4.1), so
  * that any two quorums in a row share a member; the same index means the same configuration on all members that have
- * the same entry there.
+ * the same entry there. A member goes by the last configuration of its log: one whose entry was replaced is in force
+ * no more.
  */
 export class Configurations {
   readonly #logs: MemberLogs;
   /** By group: by index and term. */
   readonly #known = new Map<number, Map<string, ConfigurationSeen & { readonly entryTerm: number }>>();
 
+  /** By member and group: what it goes by, the term of its entry then, and commits since that was replaced. */
+  readonly #inForce = new Map<string, InForce>();
+
   constructor(logs: MemberLogs) {
     this.#logs = logs;
   }
 
   observe(observation: Observation): Violation[] {
-    if (observation.kind === 'recovered') this.#known.clear();
-    return observation.kind === 'configuration' ? this.#seen(observation) : [];
+    switch (observation.kind) {
+      case 'recovered':
+        this.#known.clear();
+        return [];
+      case 'started':
+        for (const group of this.#logs.groupsOf(observation.member).keys())
+          this.#inForce.delete(`${observation.member} ${group}`);
+        return [];
+      case 'installed':
+        this.#inForce.delete(`${observation.member} ${observation.group}`);
+        return [];
+      case 'configuration': {
+        const { member, group, index } = observation;
+        const term = this.#logs.of(member, group).termAt(index);
+        this.#inForce.set(`${member} ${group}`, { seen: observation, term, commits: 0 });
+        return this.#seen(observation);
+      }
+      case 'committed':
+        return this.#committed(observation);
+      default:
+        return [];
+    }
+  }
+
+  /** A member shows its configuration with the pass in which its log changes; commits may be shown before that. */
+  #committed(committed: Committed): Violation[] {
+    const { member, group, index } = committed;
+    const inForce = this.#inForce.get(`${member} ${group}`);
+    if (inForce === undefined || inForce.seen.index > index) return [];
+    const term = this.#logs.of(member, group).termAt(inForce.seen.index);
+    if (term === null || inForce.term === null || term === inForce.term) return [];
+    inForce.commits += 1;
+    if (inForce.commits !== COMMITS_BEHIND) return [];
+    const what =
+      `member ${member} goes by the configuration of index ${inForce.seen.index} of group ${group}, ` +
+      `of term ${inForce.term}, and its log has an entry of term ${term} there`;
+    return [misbehaved(NAME, what, [inForce.seen, committed])];
   }
 
   #seen(seen: ConfigurationSeen): Violation[] {

@@ -1,6 +1,14 @@
-import type { Mutant } from './mutant.ts';
+import { BRIEF, SMALL_LOG } from './choices.ts';
+import type { Edit, Mutant } from './mutant.ts';
 
 const MACHINES = 'node/src/machines';
+
+/** Comparing states would be the first to notice; what is to be seen is whether the history's own checker does. */
+const BLIND_TO_STATE: Edit = {
+  file: `${MACHINES}/replicatedMachine.ts`,
+  find: '    return sum >>> 0;',
+  replace: '    return sum - sum;',
+};
 
 /** In the replicated state machines: wrong on every member alike, so no comparison of states shows it. */
 export const machineMutants: readonly Mutant[] = [
@@ -24,8 +32,17 @@ export const machineMutants: readonly Mutant[] = [
         find: "        invariant(lock.admits(claim.mode), 'holders of a lock are compatible');\n",
         replace: '',
       },
+      {
+        // So would one that has been driven out of its place.
+        file: `${MACHINES}/claim.ts`,
+        find: 'unhold(claim: Claim): void {\n',
+        replace:
+          'unhold(claim: Claim): void {\n    if (claim.mode === LockMode.Exclusive ? this.exclusive !== claim : this.shared?.has(claim.session) !== true) return;\n',
+      },
     ],
-    checkers: ['lock exclusion', 'equal state at equal index'],
+    checkers: ['lock exclusion'],
+    faults: ['kill'],
+    choices: BRIEF,
     maxSeeds: 10,
   },
   {
@@ -39,7 +56,9 @@ export const machineMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['lock exclusion'],
-    maxSeeds: 20,
+    faults: ['kill'],
+    choices: BRIEF,
+    maxSeeds: 10,
   },
   {
     name: 'forget-replies-in-snapshot',
@@ -51,8 +70,11 @@ export const machineMutants: readonly Mutant[] = [
         replace:
           'return [Section.Session, id, ttlMs, label, last >= floor ? floor - 1 : last, floor, replies.slice(0, 0)] as const;',
       },
+      BLIND_TO_STATE,
     ],
-    checkers: ['equal state at equal index'],
+    checkers: ['exactly once', 'queue accounting'],
+    faults: ['kill', 'clientCut', 'oneWay'],
+    choices: { ...BRIEF, tuning: SMALL_LOG },
     maxSeeds: 20,
   },
   {
@@ -87,7 +109,16 @@ export const machineMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['order of sending'],
-    maxSeeds: 500,
+    faults: ['transfer', 'handover', 'partition'],
+    choices: {
+      ...BRIEF,
+      clients: 4,
+      attackMs: 30_000,
+      blowEveryMs: 200,
+      pauseMs: 50,
+      link: { minMs: 1, maxMs: 100, retransmitChance: 0.02, splitChance: 0.5 },
+    },
+    maxSeeds: 20,
   },
   {
     name: 'lose-tombstones-in-snapshot',
@@ -100,7 +131,9 @@ export const machineMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['run'],
-    maxSeeds: 100,
+    faults: ['lostVolume', 'scale', 'kill'],
+    choices: { ...BRIEF, attackMs: 20_000, tuning: SMALL_LOG },
+    maxSeeds: 20,
   },
   {
     name: 'late-ack-goes-through',
@@ -113,7 +146,9 @@ export const machineMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['queue accounting'],
-    maxSeeds: 20,
+    faults: ['kill', 'clientPause'],
+    choices: BRIEF,
+    maxSeeds: 10,
   },
   {
     name: 'delivery-count-reset-by-restore',
@@ -124,9 +159,12 @@ export const machineMutants: readonly Mutant[] = [
         find: '      payload: pool.keep(payload),\n      delivery,',
         replace: '      payload: pool.keep(payload),\n      delivery: delivery - delivery,',
       },
+      BLIND_TO_STATE,
     ],
-    checkers: ['equal state at equal index'],
-    maxSeeds: 20,
+    checkers: ['delivery counts'],
+    faults: ['kill', 'transfer'],
+    choices: { ...BRIEF, tuning: SMALL_LOG },
+    maxSeeds: 10,
   },
   {
     name: 'token-from-the-clock-alone',
@@ -138,8 +176,10 @@ export const machineMutants: readonly Mutant[] = [
         replace: 'Math.max(1, Number.isSafeInteger(floor) ? floor : 0)',
       },
     ],
-    checkers: ['exactly once', 'fencing tokens'],
-    maxSeeds: 20,
+    checkers: ['exactly once'],
+    faults: ['kill'],
+    choices: BRIEF,
+    maxSeeds: 10,
   },
   {
     name: 'tokens-begin-again-after-restore',
@@ -155,9 +195,12 @@ export const machineMutants: readonly Mutant[] = [
         find: "invariant(claim.id <= this.lastClaimId && claim.token <= this.#tokens.last, 'counters are ahead');",
         replace: "invariant(claim.id <= this.lastClaimId, 'counters are ahead');",
       },
+      BLIND_TO_STATE,
     ],
-    checkers: ['equal state at equal index'],
-    maxSeeds: 30,
+    checkers: ['fencing tokens', 'exactly once'],
+    faults: ['kill', 'transfer'],
+    choices: { ...BRIEF, tuning: SMALL_LOG },
+    maxSeeds: 20,
   },
   {
     name: 'returned-message-goes-last',
@@ -168,9 +211,12 @@ export const machineMutants: readonly Mutant[] = [
         find: 'if (returned !== undefined && (fresh === undefined || returned.id < fresh.id)) {',
         replace: 'if (returned !== undefined && fresh === undefined) {',
       },
+      BLIND_TO_STATE,
     ],
-    checkers: ['equal state at equal index', 'queue accounting'],
-    maxSeeds: 20,
+    checkers: ['queue order'],
+    faults: ['kill'],
+    choices: BRIEF,
+    maxSeeds: 10,
   },
   {
     name: 'ready-again-loses-message',
@@ -184,6 +230,99 @@ export const machineMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['queue accounting'],
+    faults: ['clientPause', 'kill'],
+    choices: BRIEF,
+    maxSeeds: 10,
+  },
+  {
+    name: 'apply-resent-again',
+    why: 'a write that comes a second time has its effect a second time',
+    edits: [
+      {
+        file: `${MACHINES}/sessions.ts`,
+        find: 'if (seq === expected) return null;',
+        replace: 'if (seq <= expected) return null;',
+      },
+      {
+        file: `${MACHINES}/sessions.ts`,
+        find: "invariant(seq === session.last + 1, 'replies are stored in order');",
+        replace: 'if (seq <= session.last) return;',
+      },
+    ],
+    checkers: ['exactly once'],
+    faults: ['clientCut', 'oneWay', 'kill'],
+    choices: BRIEF,
+    maxSeeds: 20,
+  },
+  {
+    name: 'token-from-a-coarse-clock',
+    why: 'fencing tokens go by the second: two grants within one cannot be told apart',
+    edits: [
+      {
+        file: `${MACHINES}/tokens.ts`,
+        find: 'const floor = stampMs * PER_MILLISECOND + this.ahead;',
+        replace: 'const floor = Math.floor(stampMs / 1_000) * 1_000 * PER_MILLISECOND + this.ahead;',
+      },
+      {
+        file: `${MACHINES}/tokens.ts`,
+        find: 'Math.max(this.last + 1, Number.isSafeInteger(floor) ? floor : 0)',
+        replace: 'Math.max(1, Number.isSafeInteger(floor) ? floor : 0)',
+      },
+    ],
+    checkers: ['fencing tokens'],
+    faults: ['kill'],
+    choices: BRIEF,
+    maxSeeds: 10,
+  },
+  {
+    name: 'readers-not-listed',
+    why: 'who asks for the holders of a lock is told of the first alone',
+    edits: [
+      {
+        file: `${MACHINES}/locks.ts`,
+        find: 'holders.push([session, token, mode]);',
+        replace: 'if (holders.length === 0) holders.push([session, token, mode]);',
+      },
+    ],
+    checkers: ['lock state'],
+    faults: ['kill'],
+    choices: { ...BRIEF, clients: 4, holdMs: 3_000 },
+    maxSeeds: 20,
+  },
+  {
+    name: 'redelivery-not-counted',
+    why: 'a message that is delivered again says that it never was before',
+    edits: [
+      {
+        file: `${MACHINES}/partition.ts`,
+        find: 'message.delivery++;',
+        replace: 'message.delivery = Math.max(1, message.delivery);',
+      },
+    ],
+    checkers: ['delivery counts'],
+    faults: ['clientPause', 'kill'],
+    choices: BRIEF,
+    maxSeeds: 10,
+  },
+  {
+    name: 'dead-session-keeps-its-locks',
+    why: 'the locks of a client that is gone are never free again',
+    edits: [
+      {
+        file: `${MACHINES}/replicatedMachine.ts`,
+        find: `          this.push({ session: id, push: [PushKind.SessionExpired] });
+          this.sessionEnded(id, stampMs);`,
+        replace: '          this.push({ session: id, push: [PushKind.SessionExpired] });',
+      },
+      {
+        file: `${MACHINES}/locks.ts`,
+        find: "      invariant(sessionExists(claim.session), 'a claim belongs to a session');\n",
+        replace: '',
+      },
+    ],
+    checkers: ['progress after healing'],
+    faults: ['clientCut', 'clientPause'],
+    choices: { ...BRIEF, clients: 4, attackMs: 20_000, sessionTtlMs: 1_000, holdMs: 8_000 },
     maxSeeds: 20,
   },
 ];

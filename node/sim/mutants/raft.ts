@@ -1,3 +1,4 @@
+import { BRIEF, FAST_LINK, LONG_ELECTIONS } from './choices.ts';
 import type { Mutant } from './mutant.ts';
 
 const RAFT = 'node/src/raft';
@@ -13,9 +14,22 @@ export const raftMutants: readonly Mutant[] = [
         find: 'if (this.log.termAt(prevIndex) === prevTerm) {',
         replace: 'if (prevIndex <= this.log.last) {',
       },
+      {
+        // Assertions would be the first to notice some of it.
+        file: `${RAFT}/log.ts`,
+        find: "    assert(entry.term >= this.lastTerm, 'an entry was appended with a term below the last');\n",
+        replace: '',
+      },
+      {
+        file: `${RAFT}/log.ts`,
+        find: "    assert(entry.stampMs >= this.lastStampMs, 'an entry was appended with a stamp below the last');\n",
+        replace: '',
+      },
     ],
     checkers: ['log matching'],
-    maxSeeds: 100,
+    faults: ['cutAtTransfer', 'partition'],
+    choices: { ...BRIEF, attackMs: 20_000, blowEveryMs: 1_000 },
+    maxSeeds: 20,
   },
   {
     name: 'count-learner-in-quorum',
@@ -29,6 +43,8 @@ export const raftMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['durability'],
+    faults: ['scale', 'slowDisk'],
+    choices: { ...BRIEF, members: 1, attackMs: 20_000, blowEveryMs: 1_500 },
     maxSeeds: 20,
   },
   {
@@ -48,7 +64,9 @@ export const raftMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['durability'],
-    maxSeeds: 100,
+    faults: ['slowDisk', 'power'],
+    choices: BRIEF,
+    maxSeeds: 20,
   },
   {
     name: 'commit-older-term-by-counting',
@@ -61,7 +79,9 @@ export const raftMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['commit in the own term'],
-    maxSeeds: 50,
+    faults: ['slowDisk', 'kill', 'pause'],
+    choices: { ...BRIEF, clients: 4, attackMs: 20_000, pauseMs: 100, link: FAST_LINK },
+    maxSeeds: 20,
   },
   {
     name: 'confirm-reads-at-once',
@@ -74,7 +94,9 @@ export const raftMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['reads by log index', 'linearizable registers'],
-    maxSeeds: 300,
+    faults: ['cutAtTransfer', 'pause'],
+    choices: { ...BRIEF, clients: 4, attackMs: 20_000, tuning: LONG_ELECTIONS },
+    maxSeeds: 20,
   },
   {
     name: 'vote-for-shorter-log',
@@ -87,7 +109,9 @@ export const raftMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['committed prefix'],
-    maxSeeds: 30,
+    faults: ['partition', 'transfer', 'loss'],
+    choices: BRIEF,
+    maxSeeds: 20,
   },
   {
     name: 'vote-before-durable',
@@ -100,6 +124,8 @@ export const raftMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['one leader per term'],
+    faults: ['kill', 'killAtEffect', 'transfer', 'slowDisk'],
+    choices: BRIEF,
     maxSeeds: 20,
   },
   {
@@ -112,8 +138,10 @@ export const raftMutants: readonly Mutant[] = [
         replace: '',
       },
     ],
-    checkers: ['run', 'configurations'],
-    maxSeeds: 1000,
+    checkers: ['configurations', 'run'],
+    faults: ['cutAtChange'],
+    choices: { ...BRIEF, attackMs: 30_000 },
+    maxSeeds: 20,
   },
   {
     name: 'change-before-the-last-is-committed',
@@ -131,7 +159,9 @@ export const raftMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['membership changes'],
-    maxSeeds: 30,
+    faults: ['scale', 'partition', 'pause'],
+    choices: BRIEF,
+    maxSeeds: 20,
   },
   {
     name: 'apply-before-own-durability',
@@ -144,6 +174,8 @@ export const raftMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['durability'],
+    faults: ['slowDisk'],
+    choices: BRIEF,
     maxSeeds: 10,
   },
 ];

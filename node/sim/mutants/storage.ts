@@ -1,3 +1,4 @@
+import { BRIEF, SMALL_LOG } from './choices.ts';
 import type { Mutant } from './mutant.ts';
 
 const STORAGE = 'node/src/storage';
@@ -21,6 +22,8 @@ export const storageMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['one leader per term', 'durability'],
+    faults: ['kill', 'power', 'slowDisk'],
+    choices: BRIEF,
     maxSeeds: 10,
   },
   {
@@ -35,6 +38,8 @@ export const storageMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['one leader per term'],
+    faults: ['kill', 'power', 'transfer'],
+    choices: BRIEF,
     maxSeeds: 10,
   },
   {
@@ -53,8 +58,10 @@ export const storageMutants: readonly Mutant[] = [
     const copy = await ops.open(temporary, 'create');`,
       },
     ],
-    checkers: ['durability', 'one leader per term'],
-    maxSeeds: 50,
+    checkers: ['durability', 'run'],
+    faults: ['diskError', 'power', 'kill'],
+    choices: BRIEF,
+    maxSeeds: 20,
   },
   {
     name: 'take-damage-for-torn',
@@ -66,8 +73,10 @@ export const storageMutants: readonly Mutant[] = [
         replace: 'if (stop === null || from >= 0) return;',
       },
     ],
-    checkers: ['durability'],
-    maxSeeds: 30,
+    checkers: ['durability', 'one leader per term'],
+    faults: ['bitRot', 'misdirectedWrite', 'kill'],
+    choices: BRIEF,
+    maxSeeds: 20,
   },
   {
     name: 'accept-bad-checksum',
@@ -79,8 +88,10 @@ export const storageMutants: readonly Mutant[] = [
         replace: 'return crc >= 0 ? header : null;',
       },
     ],
-    checkers: ['run', 'log matching'],
-    maxSeeds: 100,
+    checkers: ['log matching', 'run'],
+    faults: ['bitRot', 'kill'],
+    choices: BRIEF,
+    maxSeeds: 20,
   },
   {
     name: 'drop-vote-of-idle-group',
@@ -94,7 +105,17 @@ export const storageMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['one leader per term'],
-    maxSeeds: 100,
+    faults: ['kill'],
+    choices: {
+      ...BRIEF,
+      shards: 3,
+      clients: 2,
+      attackMs: 20_000,
+      blowEveryMs: 2_000,
+      pauseMs: 1_000,
+      tuning: { ...SMALL_LOG, snapshotEntries: 3 },
+    },
+    maxSeeds: 20,
   },
   {
     name: 'recycle-segment-in-use',
@@ -108,7 +129,9 @@ export const storageMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['run'],
-    maxSeeds: 50,
+    faults: ['kill', 'power'],
+    choices: { ...BRIEF, tuning: SMALL_LOG },
+    maxSeeds: 20,
   },
   {
     name: 'snapshot-name-not-synced',
@@ -116,12 +139,14 @@ export const storageMutants: readonly Mutant[] = [
     edits: [
       {
         file: `${STORAGE}/snapshotStore.ts`,
-        find: 'this.#newest.set(group, stored);\n      await this.#ops.syncDirectory(this.#directory);',
-        replace: 'this.#newest.set(group, stored);',
+        find: 'this.#newest.set(group, { stored, meta });\n      await this.#ops.syncDirectory(this.#directory);',
+        replace: 'this.#newest.set(group, { stored, meta });',
       },
     ],
     checkers: ['run'],
-    maxSeeds: 30,
+    faults: ['power', 'blackout'],
+    choices: { ...BRIEF, tuning: SMALL_LOG },
+    maxSeeds: 10,
   },
   {
     name: 'snapshot-not-synced',
@@ -134,6 +159,8 @@ export const storageMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['run'],
-    maxSeeds: 30,
+    faults: ['power', 'blackout'],
+    choices: { ...BRIEF, tuning: SMALL_LOG },
+    maxSeeds: 10,
   },
 ];

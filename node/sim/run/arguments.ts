@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util';
+import { mutantNamed } from '../mutants/catalogue.ts';
+import type { Mutant } from '../mutants/mutant.ts';
 import { FAULT_NAMES, FAULTS, type FaultName } from './plan.ts';
 
 export interface SimArguments {
@@ -9,7 +11,7 @@ export interface SimArguments {
   /** A single seed whose transcript is wanted whatever comes out. */
   readonly single: boolean;
   readonly faults: readonly FaultName[] | null;
-  readonly mutant: string | null;
+  readonly mutant: Mutant | null;
   readonly jobs: number;
   /** Each seed is run a second time and must come out the same to the byte. */
   readonly twice: boolean;
@@ -27,7 +29,8 @@ npm run sim -- [options]
   --seed S           this one alone; its transcript is written
   --minutes M        stop beginning new seeds after this time
   --faults A,B,…     have exactly these faults instead of those each seed draws; "none": none
-  --mutant NAME      plant a bug: the run must fail
+  --mutant NAME      plant a bug, and stop at the first seed at which one of the checkers meant for it notices; the
+                     bug itself says what strikes and how many seeds must be enough, unless --faults and --seeds do
   --twice            run each seed twice: the transcripts must be the same to the byte
   --keep-going       do not stop at the first seed that fails
   --jobs N           processes at a time (as many as there are processors)
@@ -37,7 +40,8 @@ npm run sim -- [options]
 Faults:
 ${FAULT_NAMES.map((name) => `  ${name.padEnd(18)} ${FAULTS[name]}`).join('\n')}
 
-Exit code 0: every seed passed; 1: one failed; 2: bad arguments.
+Exit code 0: every seed passed; 1: one failed; 2: bad arguments. With --mutant: 0: caught by a checker that is meant
+for it, at a seed that passes with nothing planted; 1: not.
 `;
 
 /** Null: help is wanted. Throws with a sentence for people. */
@@ -64,15 +68,18 @@ export function readArguments(argv: readonly string[], processors: number): SimA
   if (single && (values.seeds !== undefined || values.from !== undefined)) {
     throw new Error('--seed stands alone: without --seeds and --from');
   }
+  const mutant = values.mutant === undefined ? null : mutantNamed(values.mutant);
+  if (mutant !== null && (values.minutes ?? values.twice ?? values['keep-going']) !== undefined) {
+    throw new Error('--mutant goes without --minutes, --twice and --keep-going');
+  }
+  const usual = mutant?.maxSeeds ?? (values.minutes === undefined ? 100 : 1_000_000_000);
   return {
     from: whole('seed', values.seed ?? values.from ?? '1', 0),
-    seeds: single
-      ? 1
-      : whole('seeds', values.seeds ?? (values.minutes === undefined ? '100' : '1000000000'), 1),
+    seeds: single ? 1 : whole('seeds', values.seeds ?? String(usual), 1),
     minutes: values.minutes === undefined ? null : positive('minutes', values.minutes),
     single,
     faults: values.faults === undefined ? null : faultsOf(values.faults),
-    mutant: values.mutant ?? null,
+    mutant,
     jobs: single ? 1 : whole('jobs', values.jobs ?? String(processors), 1),
     twice: values.twice === true,
     out: values.out ?? null,

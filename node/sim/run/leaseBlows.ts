@@ -1,4 +1,4 @@
-import { COORDINATION_GROUP } from '@synccluster/client/protocol';
+import { COORDINATION_GROUP, type GroupId } from '@synccluster/client/protocol';
 import type { MemberSlot } from '../world/slot.ts';
 import { type Arena, type Blow, between } from './arena.ts';
 import type { FaultName } from './plan.ts';
@@ -16,11 +16,22 @@ const DRIFT = 0.05;
 
 /** Races of clients that count on a lease against members that end it. What they need is timed by the lease itself. */
 export function leaseBlows(arena: Arena): Partial<Record<FaultName, Blow>> {
+  let racing = false;
+  // Each race is timed: another one in between only spoils it.
+  const alone = (race: (arena: Arena) => Promise<boolean>) => async (): Promise<boolean> => {
+    if (racing) return false;
+    racing = true;
+    try {
+      return await race(arena);
+    } finally {
+      racing = false;
+    }
+  };
   return {
-    cutAtTransfer: () => cutAtTransfer(arena),
-    leadershipBack: () => leadershipBack(arena),
-    lateKeepalives: () => lateKeepalives(arena),
-    lateAnswers: () => lateAnswers(arena),
+    cutAtTransfer: alone(cutAtTransfer),
+    leadershipBack: alone(leadershipBack),
+    lateKeepalives: alone(lateKeepalives),
+    lateAnswers: alone(lateAnswers),
   };
 }
 
@@ -28,17 +39,19 @@ export function leaseBlows(arena: Arena): Partial<Record<FaultName, Blow>> {
  * The successor grants every session a full lease from its election on; the old leader hears of nothing for as long as
  * it takes to miss its quorum, and clients on its side go on renewing with it.
  */
-async function cutAtTransfer(arena: Arena): Promise<void> {
+async function cutAtTransfer(arena: Arena): Promise<boolean> {
   const { random, clients, options } = arena;
   const { world, plan } = options;
-  const pair = leaderAndSuccessor(arena);
-  if (pair === null) return;
+  // Mostly that of locks; that of others serves old reads.
+  const group = random.chance(0.7) ? COORDINATION_GROUP : (random.below(1 + plan.shards) as GroupId);
+  const pair = leaderAndSuccessor(arena, group);
+  if (pair === null) return false;
   const { leader, successor } = pair;
   const along = clients.map(({ host }) => host).filter(() => random.chance(0.6));
   const ms = plan.sessionTtlMs * random.between(1, 2) + 2_000;
-  await handOver(arena, leader, successor);
+  await handOver(arena, group, leader, successor);
   const dueMs = world.nowMs + HANDOVER_MS;
-  while (world.nowMs < dueMs && !campaigns(successor)) await world.sleep(WATCH_MS);
+  while (world.nowMs < dueMs && !campaigns(successor, group)) await world.sleep(WATCH_MS);
   arena.note(`${[leader.host, ...along].join(' ')} are left alone for ${Math.round(ms)} ms`);
   arena.cut(
     between(
@@ -47,26 +60,39 @@ async function cutAtTransfer(arena: Arena): Promise<void> {
     ),
     ms,
   );
+  await world.sleep(ms);
+  return true;
 }
 
-/** Whatever a leader remembers of leases from the last time is old by then. */
-async function leadershipBack(arena: Arena): Promise<void> {
-  const { random, options } = arena;
-  const pair = leaderAndSuccessor(arena);
-  if (pair === null) return;
+/**
+ * Whatever a leader remembers of leases from the last time is old by then, and clients that are cut off at that moment
+ * go by what the other leader confirmed.
+ */
+async function leadershipBack(arena: Arena): Promise<boolean> {
+  const { random, clients, options } = arena;
+  const group = COORDINATION_GROUP;
+  const pair = leaderAndSuccessor(arena, group);
+  if (pair === null) return false;
   const { leader, successor } = pair;
-  const awayMs = options.plan.sessionTtlMs * random.between(1, 2);
-  await handOver(arena, leader, successor);
+  const { sessionTtlMs } = options.plan;
+  const awayMs = sessionTtlMs * random.between(1, 2);
+  const victims = clients.map(({ host }) => host).filter(() => random.chance(0.7));
+  await handOver(arena, group, leader, successor);
   await options.world.sleep(awayMs);
-  const now = leaderOfLocks(arena);
-  if (now !== null && now !== leader && leader.wanted) await handOver(arena, now, leader);
+  const now = leaderOf(arena, group);
+  if (arena.over || now === null || now === leader || !leader.wanted) return false;
+  arena.note(`${victims.join(' ')} are cut off for ${sessionTtlMs} ms`);
+  arena.cut(between(victims, arena.hosts()), sessionTtlMs);
+  await handOver(arena, group, now, leader);
+  await options.world.sleep(2 * sessionTtlMs);
+  return true;
 }
 
 /**
  * Nothing comes from the clients until their leases are over, and the entry that says so waits for slow disks; then
  * keepalives arrive, and right after it the clients hear of nothing any more.
  */
-async function lateKeepalives(arena: Arena): Promise<void> {
+async function lateKeepalives(arena: Arena): Promise<boolean> {
   const { random, clients, options } = arena;
   const { world, plan, network } = options;
   const { sessionTtlMs, disk } = plan;
@@ -74,7 +100,7 @@ async function lateKeepalives(arena: Arena): Promise<void> {
   const members = arena.hosts();
   const silentMs = sessionTtlMs + SCAN_MS - FLOW_MS * random.between(0.2, 0.6);
   const slowMs = sessionTtlMs * random.between(0.3, 0.6);
-  const leader = leaderOfLocks(arena);
+  const leader = leaderOf(arena, COORDINATION_GROUP);
   arena.note(
     `nothing from ${victims.join(' ')} for ${Math.round(silentMs)} ms, slow disks, then nothing to them`,
   );
@@ -82,13 +108,13 @@ async function lateKeepalives(arena: Arena): Promise<void> {
   arena.cut(toMembers, silentMs);
   const slow = arena.slots.filter((slot) => slot.wanted && slot !== leader).map((slot) => slot.disk);
   await world.sleep(Math.max(0, sessionTtlMs - 200));
-  if (arena.over) return;
+  if (arena.over) return false;
   for (const one of slow) one.slowness = slowMs / ((disk.syncMinMs + disk.syncMaxMs) / 2);
   arena.later(SCAN_MS + 2 * slowMs + 200, () => {
     for (const one of slow) one.slowness = 1;
   });
   await world.sleep(silentMs + FLOW_MS - sessionTtlMs + 250);
-  if (arena.over) return;
+  if (arena.over) return false;
   for (const [from, to] of toMembers) network.link(from, to).block();
   arena.cut(
     toMembers.map(([client, member]): [string, string] => [member, client]),
@@ -97,32 +123,43 @@ async function lateKeepalives(arena: Arena): Promise<void> {
   arena.later(2 * sessionTtlMs, () => {
     for (const [from, to] of toMembers) network.link(from, to).unblock();
   });
+  await world.sleep(3 * sessionTtlMs);
+  return true;
 }
 
-/** A client that counted from an answer would count on its lease for longer than the members do. */
-async function lateAnswers(arena: Arena): Promise<void> {
+/**
+ * First nothing comes from the clients any more, while answers to what came before are still on their way. One that
+ * counted from those would count on its lease for longer than the members do, and hears of its end as late.
+ */
+async function lateAnswers(arena: Arena): Promise<boolean> {
   const { random, clients, options } = arena;
   const { world, plan, network } = options;
+  const { sessionTtlMs } = plan;
   const victims = clients.map(({ host }) => host).filter(() => random.chance(0.7));
   const members = arena.hosts();
-  // Two renewals in a row fit in: who counts right never doubts its lease.
-  const lateMs = plan.sessionTtlMs * random.between(0.3, 2 / 3 - 2 * DRIFT);
-  const forMs = plan.sessionTtlMs * random.between(1, 2) + lateMs;
-  arena.note(`${victims.join(' ')} hear of everything ${Math.round(lateMs)} ms late, then of nothing`);
-  const toClients = members.flatMap((from) => victims.map((to): [string, string] => [from, to]));
-  for (const [from, to] of toClients) network.link(from, to).clogMs = lateMs;
+  // The renewal after it still comes in time: who counts right never doubts its lease before the cut.
+  const lateMs = sessionTtlMs * random.between(0.3, 2 / 3 - 2 * DRIFT);
+  const forMs = sessionTtlMs * random.between(1, 2) + lateMs;
+  arena.note(`${victims.join(' ')} hear of everything ${Math.round(lateMs)} ms late, then are cut off`);
+  const toMembers = victims.flatMap((from) => members.map((to): [string, string] => [from, to]));
+  const clog = (ms: number): void => {
+    for (const [client, member] of toMembers) network.link(member, client).clogMs = ms;
+  };
+  clog(lateMs);
   await world.sleep(forMs);
-  if (arena.over) return;
-  for (const [from, to] of toClients) network.link(from, to).clogMs = 0;
-  arena.cut(between(victims, members), 2 * plan.sessionTtlMs);
+  if (arena.over) return false;
+  arena.cut(toMembers, 2 * sessionTtlMs);
+  await world.sleep(2 * sessionTtlMs);
+  if (!arena.over) clog(0);
+  return true;
 }
 
 /** Of several who think so, the one that was elected last. */
-function leaderOfLocks({ slots }: Arena): MemberSlot | null {
+function leaderOf({ slots }: Arena, group: GroupId): MemberSlot | null {
   let found: MemberSlot | null = null;
   let term = 0;
   for (const slot of slots) {
-    const core = slot.running?.member.groups.get(COORDINATION_GROUP)?.core;
+    const core = slot.running?.member.groups.get(group)?.core;
     if (core === undefined || core.role !== 'leader' || core.term <= term) continue;
     found = slot;
     ({ term } = core);
@@ -130,22 +167,25 @@ function leaderOfLocks({ slots }: Arena): MemberSlot | null {
   return found;
 }
 
-function leaderAndSuccessor(arena: Arena): { leader: MemberSlot; successor: MemberSlot } | null {
-  const leader = leaderOfLocks(arena);
+function leaderAndSuccessor(
+  arena: Arena,
+  group: GroupId,
+): { leader: MemberSlot; successor: MemberSlot } | null {
+  const leader = leaderOf(arena, group);
   const others = arena.slots.filter((slot) => slot !== leader && slot.wanted && slot.running !== null);
   if (leader === null || others.length === 0) return null;
   return { leader, successor: arena.random.pick(others) };
 }
 
-async function handOver(arena: Arena, from: MemberSlot, to: MemberSlot): Promise<void> {
+async function handOver(arena: Arena, group: GroupId, from: MemberSlot, to: MemberSlot): Promise<void> {
   const { running, process } = from;
   if (running === null || process === null) return;
-  arena.note(`group ${COORDINATION_GROUP} is to go from ${from.host} to ${to.host}`);
-  await process.call(() => running.service.transfer(COORDINATION_GROUP, to.memberId));
+  arena.note(`group ${group} is to go from ${from.host} to ${to.host}`);
+  await process.call(() => running.service.transfer(group, to.memberId));
 }
 
 /** It was told to, or leads already. */
-function campaigns({ running }: MemberSlot): boolean {
-  const role = running?.member.groups.get(COORDINATION_GROUP)?.core.role;
+function campaigns({ running }: MemberSlot, group: GroupId): boolean {
+  const role = running?.member.groups.get(group)?.core.role;
   return role === 'candidate' || role === 'leader';
 }

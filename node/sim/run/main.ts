@@ -1,6 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { hunt, tell } from '../mutants/hunt.ts';
+import type { Mutant } from '../mutants/mutant.ts';
 import { HELP, readArguments, type SimArguments } from './arguments.ts';
 import { addMarks, addStruck, describeMarks, describeStruck, missing, noMarks, noneStruck } from './marks.ts';
 import { Pool } from './pool.ts';
@@ -20,8 +22,9 @@ class Totals {
   #cpuMs = 0;
   readonly marks = noMarks();
   readonly struck = noneStruck();
+  #slowest = { share: 0, seed: 0 };
 
-  add({ events, simulatedMs, operations, blows, tookMs, marks, struck }: Report): void {
+  add({ events, simulatedMs, operations, blows, tookMs, marks, struck, mendingShare, seed }: Report): void {
     this.seeds += 1;
     this.#events += events;
     this.#simulatedMs += simulatedMs;
@@ -30,6 +33,14 @@ class Totals {
     this.#cpuMs += tookMs;
     addMarks(this.marks, marks);
     addStruck(this.struck, struck);
+    if (mendingShare !== null && mendingShare > this.#slowest.share) {
+      this.#slowest = { share: mendingShare, seed };
+    }
+  }
+
+  slowest(): string {
+    const { share, seed } = this.#slowest;
+    return `slowest mending: ${(100 * share).toFixed(0)} % of what it may take (seed ${seed})`;
   }
 
   line(): string {
@@ -50,14 +61,14 @@ class Totals {
 async function main(given: SimArguments): Promise<boolean> {
   const out = given.out ?? join(tmpdir(), 'synccluster-sim');
   mkdirSync(out, { recursive: true });
-  const pool = new Pool(given.mutant);
+  if (given.mutant !== null) return huntFor(given.mutant, given, out);
+  const pool = new Pool(null);
   const totals = new Totals();
   const untilMs = given.minutes === null ? Infinity : performance.now() + given.minutes * 60_000;
   const { faults } = given;
   let next = given.from;
   let failed = 0;
-  const path = (seed: number): string =>
-    join(out, `seed-${seed}${given.mutant === null ? '' : `-${given.mutant}`}.txt`);
+  const path = (seed: number): string => join(out, `seed-${seed}.txt`);
   const isOver = (): boolean =>
     next >= given.from + given.seeds || performance.now() >= untilMs || (failed > 0 && !given.keepGoing);
 
@@ -93,6 +104,7 @@ async function main(given: SimArguments): Promise<boolean> {
   }
   console.log(`struck: ${describeStruck(totals.struck)}`);
   console.log(`came about: ${describeMarks(totals.marks)}`);
+  console.log(totals.slowest());
   const never =
     faults === null && given.mutant === null && totals.seeds >= TELLING_SEEDS
       ? [...missing(totals.struck), ...missing(totals.marks)]
@@ -103,10 +115,29 @@ async function main(given: SimArguments): Promise<boolean> {
   return failed === 0 && never.length === 0;
 }
 
+/** With a bug planted a run is to fail, and in the right way. */
+async function huntFor(mutant: Mutant, given: SimArguments, out: string): Promise<boolean> {
+  const { from, seeds, jobs, faults, single } = given;
+  const path = (seed: number): string => join(out, `seed-${seed}-${mutant.name}.txt`);
+  const transcriptPath = single ? path : () => null;
+  console.log(`${mutant.name}: ${mutant.why}`);
+  const sane = new Pool(null);
+  try {
+    const verdict = await hunt(mutant, { from, seeds, jobs, faults, transcriptPath, sane });
+    console.log(tell(mutant, verdict));
+    if (single) console.log(`transcript: ${path(from)}`);
+    else if (verdict.caught !== null)
+      console.log(`its transcript: ${commandFor(verdict.caught.seed, given)}`);
+    return verdict.caught !== null;
+  } finally {
+    sane.close();
+  }
+}
+
 function commandFor(seed: number, { faults, mutant }: SimArguments): string {
   const more = [
     ...(faults === null ? [] : [`--faults ${faults.join(',') || 'none'}`]),
-    ...(mutant === null ? [] : [`--mutant ${mutant}`]),
+    ...(mutant === null ? [] : [`--mutant ${mutant.name}`]),
   ];
   return ['npm run sim -- --seed', seed, ...more].join(' ');
 }

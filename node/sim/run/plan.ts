@@ -37,7 +37,7 @@ export const FAULTS = {
   clientCut: 'clients are cut off',
   clientKill: 'clients die without closing anything, and others take their places',
   reset: 'connections are reset in the middle of what goes over them',
-  cutAtTransfer: 'a leader of locks is deposed and does not hear of it, nor do clients on its side',
+  cutAtTransfer: 'a leader is deposed and does not hear of it, nor do clients on its side',
   leadershipBack: 'the leadership of locks goes away and comes back, later than a lease lasts',
   lateKeepalives: 'keepalives arrive while the expiry of their sessions is on its way to slow disks',
   lateAnswers: 'answers take most of a lease, then clients are cut off',
@@ -51,7 +51,7 @@ const RATE_ERROR = 0.01;
 const MIB = 1024 * 1024;
 
 /** A machine whose wall clock is wrong, whatever runs on it and however often. */
-export interface WildClock {
+interface WildClock {
   readonly ordinal: number;
   /** What it is set by. */
   readonly byMs: number;
