@@ -148,7 +148,7 @@ export class MemberObserver {
       term: status.term,
       commit: group.applied,
       applied: group.applied,
-      configurationIndex: -1,
+      configurationIndex: NONE_SHOWN,
       commandIndex: group.applied,
       hashed: new Map(),
       restored: false,
@@ -283,6 +283,11 @@ export class MemberObserver {
 
   #logged(record: WalRecord): void {
     if (record.type === 'entries') {
+      const watched = this.#groups.get(record.group);
+      // Where its configuration stood there is another entry, which may be one as well.
+      if (watched !== undefined && (record.entries[0]?.index ?? 0) <= watched.configurationIndex) {
+        watched.configurationIndex = NONE_SHOWN;
+      }
       this.#lastLogged.set(record.group, record.entries.at(-1) ?? NOTHING_LOGGED);
       this.#show({
         kind: 'appended',
@@ -300,6 +305,7 @@ export class MemberObserver {
   }
 }
 
+const NONE_SHOWN = -1;
 const NOTHING_LOGGED = { index: 0, term: 0 };
 
 function recorded(entry: Entry): EntryRecord {
