@@ -29,8 +29,9 @@ export class EnqueueBatch implements TurnTask {
   readonly sinks: EnqueueSink[] = [];
   readonly positions: number[] = [];
   readonly #engine: Engine;
-  /** Cluster whose catalogue says that the partition is in this group. */
+  /** Cluster whose catalogue said that the partition is in this group. */
   readonly #clusterId: string;
+  readonly #isThere: () => boolean;
   readonly #closed: (batch: EnqueueBatch) => void;
   #bytes = 0;
   #deadlineMs = 0;
@@ -40,10 +41,12 @@ export class EnqueueBatch implements TurnTask {
     queue: string,
     group: GroupId,
     partition: number,
+    isThere: () => boolean,
     closed: (batch: EnqueueBatch) => void,
   ) {
     this.#engine = engine;
     this.#clusterId = engine.router.directory.clusterId;
+    this.#isThere = isThere;
     this.queue = queue;
     this.group = group;
     this.partition = partition;
@@ -66,9 +69,9 @@ export class EnqueueBatch implements TurnTask {
     if (sink.deadlineMs > this.#deadlineMs) this.#deadlineMs = sink.deadlineMs;
   }
 
-  /** Another cluster answers by now. */
+  /** Another cluster answers by now, and is not known to have the partition there. */
   get isElsewhere(): boolean {
-    return this.#clusterId !== this.#engine.router.directory.clusterId;
+    return this.#clusterId !== this.#engine.router.directory.clusterId && !this.#isThere();
   }
 
   endOfTurn(): void {

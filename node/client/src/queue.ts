@@ -38,6 +38,8 @@ export class Queue implements MessageOwner, EnqueueOwner {
   /** Batches of this turn: by partition, and by operation, group and duration. */
   readonly #enqueues: (EnqueueBatch | undefined)[] = [];
   readonly #settlements = new Map<string, ReceiptBatch>();
+  /** Messages wait to be sent again, where the queue is then. */
+  #rerouting: Promise<QueueRoute> | null = null;
   #turn = 0;
 
   constructor(engine: Engine, catalogue: Catalogue, name: string) {
@@ -109,14 +111,24 @@ export class Queue implements MessageOwner, EnqueueOwner {
   put(route: QueueRoute, partition: number, message: NewMessage, sink: EnqueueSink, position: number): void {
     let batch = this.#enqueues[partition];
     if (batch === undefined || !batch.fits(message)) {
-      batch = new EnqueueBatch(this.#engine, this.name, route.groups[partition]!, partition, this.#sent);
+      const group = route.groups[partition]!;
+      const isThere = (): boolean => this.#catalogue.known(this.name)?.groups[partition] === group;
+      batch = new EnqueueBatch(this.#engine, this.name, group, partition, isThere, this.#sent);
       this.#enqueues[partition] = batch;
     }
     batch.add(message, sink, position);
   }
 
   /** For EnqueueCall. */
-  async routeAgain(): Promise<QueueRoute> {
+  routeAgain(delayMs: number): Promise<QueueRoute> {
+    this.#rerouting ??= this.#reroute(delayMs).finally(() => {
+      this.#rerouting = null;
+    });
+    return this.#rerouting;
+  }
+
+  async #reroute(delayMs: number): Promise<QueueRoute> {
+    await this.#engine.pause(delayMs);
     this.#catalogue.forget(this.name);
     return this.#catalogue.route(this.name);
   }
@@ -126,12 +138,14 @@ export class Queue implements MessageOwner, EnqueueOwner {
       const { delayMs = 0, signal } = options;
       if (signal !== undefined && !call.watch(signal)) return;
       const messages = payloads.map((payload) => newMessage(payload, delayMs));
-      const route = this.#catalogue.known(this.name);
+      // Those that have to be sent again come first: messages of one key stay in order.
+      const rerouting = this.#rerouting;
+      const route = rerouting === null ? this.#catalogue.known(this.name) : null;
       if (route !== null) {
         this.#distribute(route, messages, call);
         return;
       }
-      this.#catalogue.route(this.name).then(
+      (rerouting ?? this.#catalogue.route(this.name)).then(
         (found) => this.#distribute(found, messages, call),
         (error: unknown) => call.fail(asSyncError(error)),
       );

@@ -17,8 +17,8 @@ export interface EnqueueOwner {
   readonly name: string;
   /** Puts a message into this turn's batch of its partition. */
   put(route: QueueRoute, partition: number, message: NewMessage, sink: EnqueueSink, position: number): void;
-  /** After the queue was not where it should be. */
-  routeAgain(): Promise<QueueRoute>;
+  /** After the queue was not where it should be; those who wait for it go on in the order in which they asked. */
+  routeAgain(delayMs: number): Promise<QueueRoute>;
 }
 
 /** One `enqueue` or `enqueueMany`: settles when all its messages have. */
@@ -99,9 +99,8 @@ export class EnqueueCall implements EnqueueSink {
       this.fail(error);
       return;
     }
-    await this.#engine.pause(delay);
     try {
-      const route = await this.#owner.routeAgain();
+      const route = await this.#owner.routeAgain(delay);
       if (error.code === 'INVALID_ARGUMENT' && partition < route.partitions) this.fail(error);
       if (this.#settled) return;
       // By the key anew: of another number of partitions it may be another one.

@@ -136,6 +136,32 @@ describe('enqueueing', () => {
     },
   );
 
+  it.each(['another cluster answers', 'the queue has not reached its groups'])(
+    'keeps the order of a key when it has to be sent again: %s',
+    async (why) => {
+      const { clock, cluster, client, queue } = await withQueue();
+      await result(clock, queue.enqueue('a'));
+      let sender = queue;
+      if (why === 'another cluster answers') {
+        cluster.clusterId = 'recovered';
+        cluster.cut();
+        await clock.advance(0);
+      } else {
+        cluster.configuring = false;
+        sender = await result(clock, client.queues.declare('late'));
+      }
+      const sent = [];
+      for (let i = 0; i < 20; i++) {
+        sent.push(sender.enqueue(`${i}`, { key: 'k' }));
+        if (i % 5 === 4) await clock.advance(20);
+      }
+      cluster.configuring = true;
+      cluster.configure();
+      const ids = (await result(clock, Promise.all(sent))).map(({ id }) => id);
+      expect(ids).toEqual([...ids].sort((x, y) => x - y));
+    },
+  );
+
   it('that the caller aborted settles only for that caller', async () => {
     const { clock, cluster, queue } = await withQueue(1);
     await result(clock, queue.enqueue('warm'));
