@@ -1,5 +1,6 @@
 import type { GroupId } from '@synccluster/client/protocol';
 import type { Arena, Blow } from './arena.ts';
+import { RETURN_MS } from './mending.ts';
 import { strand } from './networkBlows.ts';
 import type { FaultName } from './plan.ts';
 
@@ -64,7 +65,7 @@ async function forceRecovery(arena: Arena): Promise<boolean> {
   operator.recoverFrom(survivor);
   while (operator.recovering) await world.sleep(100);
   for (const slot of others) {
-    await world.sleep(random.between(0, 2_000));
+    await world.sleep(random.between(0, RETURN_MS));
     heldBack.delete(slot);
     slot.comeBack();
   }

@@ -6,8 +6,18 @@ const SILENT_MS = 5_000;
 const RELUCTANT_MS = 60_000;
 /** Between two looks of the operator at the members, and the step that follows. */
 const PASS_MS = 500;
+/** Between two that come back once a forced recovery is through, at most. */
+export const RETURN_MS = 2_000;
 /** Of a member that is replaced: out of the roster, out of the groups, in again, a voter. */
 const PASSES = 4;
+
+/** What was begun, and is gone through with in its own time. */
+interface Left {
+  /** Somebody was told to give its leaderships away. */
+  readonly reluctant: boolean;
+  /** So many wait for a forced recovery to be through. */
+  readonly heldBack: number;
+}
 
 /**
  * Within this all members are ready voters of every group, once nothing breaks any more; twice what the slowest of some
@@ -15,7 +25,8 @@ const PASSES = 4;
  * a random part of another each: one among those that are there, one when the leader is replaced itself; each member may
  * have to be replaced, and the steps of that are taken at one pass each.
  */
-export function mendingBoundMs({ tuning, slots }: Plan, reluctant: boolean): number {
+export function mendingBoundMs({ tuning, slots }: Plan, { reluctant, heldBack }: Left): number {
   const electionMs = 2 * tuning.electionTicks * tuning.tickMs;
-  return SILENT_MS + 2 * electionMs + slots * PASSES * PASS_MS + (reluctant ? RELUCTANT_MS : 0);
+  const passesMs = slots * PASSES * PASS_MS;
+  return SILENT_MS + 2 * electionMs + passesMs + heldBack * RETURN_MS + (reluctant ? RELUCTANT_MS : 0);
 }

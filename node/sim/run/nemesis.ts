@@ -54,6 +54,11 @@ export class Nemesis {
     }
   }
 
+  /** How many wait for a forced recovery to be through. */
+  get heldBack(): number {
+    return this.#arena.heldBack.size;
+  }
+
   /** After healing: all members are of the newest version. */
   get rolled(): boolean {
     return this.#roll.finished;

@@ -34,7 +34,12 @@ describe('the counts of a run', () => {
   it('name what never came about', () => {
     const struck = noneStruck();
     for (const name of FAULT_NAMES) if (name !== 'reset') struck[name] = 1;
-    expect(missing(struck)).toEqual(['reset']);
-    expect(missing({ ...noMarks(), crashes: 3 })).not.toContain('crashes');
+    expect(missing(struck, 100)).toEqual(['reset']);
+    expect(missing(struck, 99)).toEqual([]);
+    const marks = { ...noMarks(), crashes: 3 };
+    expect(missing(marks, 100)).toContain('elections');
+    expect(missing(marks, 100)).not.toContain('crashes');
+    expect(missing(marks, 100)).not.toContain('membersTooOld');
+    expect(missing(marks, 1_000)).toContain('membersTooOld');
   });
 });

@@ -227,10 +227,10 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
     await nemesis.attack(world.nowMs + plan.attackMs);
     nemesis.heal();
     calm = true;
-    const mendingMs = mendingBoundMs(
-      plan,
-      slots.some(({ running }) => running?.member.reluctant === true),
-    );
+    const mendingMs = mendingBoundMs(plan, {
+      reluctant: slots.some(({ running }) => running?.member.reluctant === true),
+      heldBack: nemesis.heldBack,
+    });
     const beganMs = world.nowMs;
     await within('mending', mendingMs, () => nemesis.rolled && operator.settled);
     mendingShare = (world.nowMs - beganMs) / mendingMs;
