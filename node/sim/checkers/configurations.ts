@@ -1,15 +1,13 @@
-import type { Committed, ConfigurationSeen, Observation } from '../history/observations.ts';
+import { EntryKind } from '../../src/raft/types.ts';
+import type { ConfigurationSeen, Observation } from '../history/observations.ts';
 import type { MemberLogs } from './memberLogs.ts';
 import { misbehaved, type Violation } from './violation.ts';
 
 const NAME = 'configurations';
-/** So many times a member may show that it committed more before it shows by which configuration it goes. */
-const COMMITS_BEHIND = 5;
 
 interface InForce {
   readonly seen: ConfigurationSeen;
   readonly term: number | null;
-  commits: number;
 }
 
 /**
@@ -23,7 +21,7 @@ export class Configurations {
   /** By group: by index and term. */
   readonly #known = new Map<number, Map<string, ConfigurationSeen & { readonly entryTerm: number }>>();
 
-  /** By member and group: what it goes by, the term of its entry then, and commits since that was replaced. */
+  /** By member and group: what it goes by, and the term of its entry then. */
   readonly #inForce = new Map<string, InForce>();
 
   constructor(logs: MemberLogs) {
@@ -42,32 +40,26 @@ export class Configurations {
       case 'installed':
         this.#inForce.delete(`${observation.member} ${observation.group}`);
         return [];
-      case 'configuration': {
-        const { member, group, index } = observation;
-        const term = this.#logs.of(member, group).termAt(index);
-        this.#inForce.set(`${member} ${group}`, { seen: observation, term, commits: 0 });
-        return this.#seen(observation);
-      }
-      case 'committed':
-        return this.#committed(observation);
+      case 'configuration':
+        return [...this.#seen(observation), ...this.#stays(observation)];
       default:
         return [];
     }
   }
 
-  /** A member shows its configuration with the pass in which its log changes; commits may be shown before that. */
-  #committed(committed: Committed): Violation[] {
-    const { member, group, index } = committed;
-    const inForce = this.#inForce.get(`${member} ${group}`);
-    if (inForce === undefined || inForce.seen.index > index) return [];
-    const term = this.#logs.of(member, group).termAt(inForce.seen.index);
-    if (term === null || inForce.term === null || term === inForce.term) return [];
-    inForce.commits += 1;
-    if (inForce.commits !== COMMITS_BEHIND) return [];
+  /** It is shown anew when another entry took its place. */
+  #stays(seen: ConfigurationSeen): Violation[] {
+    const { member, group, index } = seen;
+    const place = `${member} ${group}`;
+    const before = this.#inForce.get(place);
+    const entry = this.#logs.of(member, group).entry(index);
+    this.#inForce.set(place, { seen, term: entry?.term ?? null });
+    if (before === undefined || before.seen.index !== index || before.term === null) return [];
+    if (entry === null || entry.term === before.term || entry.kind === EntryKind.Configuration) return [];
     const what =
-      `member ${member} goes by the configuration of index ${inForce.seen.index} of group ${group}, ` +
-      `of term ${inForce.term}, and its log has an entry of term ${term} there`;
-    return [misbehaved(NAME, what, [inForce.seen, committed])];
+      `member ${member} goes by the configuration of index ${index} of group ${group}, of term ${before.term}, ` +
+      `and its log has an entry of term ${entry.term} there, which holds none`;
+    return [misbehaved(NAME, what, [before.seen, seen])];
   }
 
   #seen(seen: ConfigurationSeen): Violation[] {

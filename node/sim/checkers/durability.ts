@@ -1,6 +1,7 @@
 import type {
   Acknowledged,
   Applied,
+  Committed,
   ConfigurationSeen,
   Durable,
   Observation,
@@ -14,7 +15,7 @@ import { misbehaved, type Violation } from './violation.ts';
 const NAME = 'durability';
 
 /**
- * Nothing is acknowledged before a quorum's disks have it, nothing is applied that is not committed and on the
+ * Nothing is committed or acknowledged before a quorum's disks have it, nothing is applied that is not committed and on the
  * member's own disk, and what a disk once had is there after every start: a member that came back with less has
  * taken back promises that others counted on.
  */
@@ -23,6 +24,11 @@ export class Durability {
   readonly #committed: CommittedPrefix;
   /** By member and group: the configuration that it showed last. */
   readonly #configurations = new Map<string, ConfigurationSeen>();
+  /** The one that it showed before. */
+  readonly #before = new Map<string, ConfigurationSeen>();
+  readonly #roles = new Map<string, string>();
+  /** What was on a lost volume was there when it was counted. */
+  readonly #lost = new Set<number>();
 
   constructor(logs: MemberLogs, committed: CommittedPrefix) {
     this.#logs = logs;
@@ -33,9 +39,25 @@ export class Durability {
     switch (observation.kind) {
       case 'acknowledged':
         return this.#acknowledged(observation);
-      case 'configuration':
-        this.#configurations.set(`${observation.member} ${observation.group}`, observation);
+      case 'configuration': {
+        const place = `${observation.member} ${observation.group}`;
+        const before = this.#configurations.get(place);
+        if (before !== undefined) this.#before.set(place, before);
+        this.#configurations.set(place, observation);
         return [];
+      }
+      case 'role':
+        this.#roles.set(`${observation.member} ${observation.group}`, observation.role);
+        return [];
+      case 'started':
+        for (const group of this.#logs.groupsOf(observation.member).keys())
+          this.#roles.delete(`${observation.member} ${group}`);
+        return [];
+      case 'volumeLost':
+        this.#lost.add(observation.member);
+        return [];
+      case 'committed':
+        return this.#commits(observation);
       case 'applied':
         return this.#applied(observation);
       case 'durable':
@@ -45,6 +67,23 @@ export class Durability {
       default:
         return [];
     }
+  }
+
+  /** By the configuration that the leader goes by, or by the one before: a change may have been appended since. */
+  #commits(committed: Committed): Violation[] {
+    const { member, group, index } = committed;
+    const place = `${member} ${group}`;
+    if (this.#roles.get(place) !== 'leader') return [];
+    const current = this.#configurations.get(place);
+    if (current === undefined) return [];
+    const isOn = (voter: number): boolean =>
+      this.#lost.has(voter) || this.#logs.of(voter, group).durable >= index;
+    for (const { voters } of [current, this.#before.get(place) ?? current]) {
+      if (voters.filter(isOn).length >= quorumOf(voters)) return [];
+    }
+    const { voters } = current;
+    const what = `member ${member} committed index ${index} of group ${group}, which is on the disks of ${voters.filter(isOn).length} of ${voters.length} voters`;
+    return [misbehaved(NAME, what, [current, committed])];
   }
 
   #acknowledged(acknowledged: Acknowledged): Violation[] {

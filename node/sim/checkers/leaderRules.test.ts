@@ -66,7 +66,8 @@ describe('membership changes', () => {
         .writes(1, ...many(3, 100))
         .writes(2, ...many(3, 100));
       members.writes(4, entry(1, 1), ...many(2, has)).commits(1, 100, 2);
-      configure(members.writes(1, entry(101, 2)), 1, 101, [1, 2, 3], [4]).commits(1, 101, 2);
+      members.writes(1, entry(101, 2)).writes(2, entry(101, 2));
+      configure(members, 1, 101, [1, 2, 3], [4]).commits(1, 101, 2);
       configure(members.writes(1, entry(102, 2)), 1, 102, [1, 2, 3, 4]);
       expect(members.verdicts).toEqual(verdicts);
     }
@@ -80,7 +81,7 @@ describe('membership changes', () => {
     expect(configure(taken, 1, 1, back).verdicts).toEqual([]);
     const members = led().commits(1, 2, 2).writes(1, entry(3, 2));
     configure(members, 1, 1, back).commits(1, 2, 2);
-    configure(members, 1, 3, [1, 2]).commits(1, 3, 2);
+    configure(members.writes(2, entry(3, 2)), 1, 3, [1, 2]).commits(1, 3, 2);
     configure(members.writes(1, entry(4, 2)), 1, 4, [1, 2], [3]);
     expect(members.verdicts).toEqual(['membership changes']);
   });

@@ -154,6 +154,13 @@ describe('durability', () => {
     expect(acknowledges(members, 3, { 1: 3, 2: 3 }).verdicts).toEqual(['durability']);
   });
 
+  it('lets a leader commit what a quorum of voters has on disk, and nothing else', () => {
+    const led = (): Members =>
+      agreed().show(1, { kind: 'configuration', group: 0, index: 1, voters: [1, 2, 3], learners: [] });
+    expect(led().writes(1, entry(3, 1)).writes(2, entry(3, 1)).commits(1, 3, 1).verdicts).toEqual([]);
+    expect(led().writes(1, entry(3, 1)).commits(1, 3, 1).verdicts).toEqual(['durability']);
+  });
+
   it('counts by the configuration that was in force when the entry was committed', () => {
     const alone = (index: number): Members => {
       const members = new Members();
@@ -225,6 +232,16 @@ describe('configurations', () => {
       .show(1, configuration(1, [1, 2, 3]))
       .show(2, configuration(1, [1, 2]));
     expect(members.verdicts).toEqual(['configurations']);
+  });
+
+  it('count no more once their entry was replaced by one that holds none', () => {
+    const replaced = (): Members =>
+      agreed()
+        .writes(2, entry(3, 1))
+        .show(2, configuration(3, [1, 2]))
+        .writes(2, entry(3, 2));
+    expect(replaced().show(2, configuration(1, [1, 2, 3])).verdicts).toEqual([]);
+    expect(replaced().show(2, configuration(3, [1, 2])).verdicts).toEqual(['configurations']);
   });
 
   it('keep voters and learners apart', () => {

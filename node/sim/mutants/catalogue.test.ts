@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -34,5 +34,33 @@ describe('planted bugs', () => {
     expect(() => applyEdit('none', { ...edit, find: 'some' })).toThrow('0 places');
     expect(() => applyEdit('one and one', edit)).toThrow('2 places');
     expect(applyEdit('only one', edit)).toBe('only two');
+  });
+});
+
+describe('the checkers', () => {
+  const folder = new URL('../checkers/', import.meta.url);
+  const names = new Set(
+    readdirSync(folder)
+      .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+      .map((file) => readFileSync(new URL(file, folder), 'utf8'))
+      .flatMap((text) => [...text.matchAll(/^const [A-Z]+ = '([a-z][a-z ]+)';|\bbroken\('([a-z ]+)'/gm)])
+      .map(([, named, direct]) => (named ?? direct)!),
+  );
+
+  test('that bugs are planted for are there', () => {
+    const known = new Set([...names, 'run']);
+    expect(names.size).toBeGreaterThan(20);
+    for (const { name, checkers } of MUTANTS) {
+      expect(
+        checkers.filter((checker) => !known.has(checker)),
+        name,
+      ).toEqual([]);
+    }
+  });
+
+  // Where several may notice, it is not said that this one does.
+  test.each([...names])('"%s" has a bug that it must notice itself', (name) => {
+    const own = MUTANTS.filter(({ checkers }) => checkers.length === 1 && checkers[0] === name);
+    expect(own.map((mutant) => mutant.name)).not.toEqual([]);
   });
 });

@@ -18,6 +18,8 @@ export interface Verdict {
   readonly unfit: readonly number[];
   /** How many seeds were run. */
   readonly seeds: number;
+  /** Of processor time, for all of it. */
+  readonly tookMs: number;
 }
 
 export interface HuntOptions {
@@ -42,6 +44,7 @@ export async function hunt(mutant: Mutant, options: HuntOptions): Promise<Verdic
   const unfit: number[] = [];
   const pool = new Pool(mutant.name);
   let ran = 0;
+  let tookMs = 0;
   try {
     while (ran < seeds) {
       const batch = Array.from({ length: Math.min(jobs, seeds - ran) }, (_, i) => from + ran + i);
@@ -49,6 +52,7 @@ export async function hunt(mutant: Mutant, options: HuntOptions): Promise<Verdic
       const reports = await Promise.all(
         batch.map((seed) => pool.run({ seed, faults, choices, transcriptPath: transcriptPath(seed) })),
       );
+      for (const report of reports) tookMs += report.tookMs;
       for (const report of reports) {
         const caught = catchOf(report, mutant.checkers);
         if (caught === null) continue;
@@ -57,12 +61,13 @@ export async function hunt(mutant: Mutant, options: HuntOptions): Promise<Verdic
           continue;
         }
         const { seed } = caught;
-        const { passed } = await sane.run({ seed, faults, choices, transcriptPath: null });
-        if (passed) return { caught, byOthers, unfit, seeds: ran };
+        const without = await sane.run({ seed, faults, choices, transcriptPath: null });
+        tookMs += without.tookMs;
+        if (without.passed) return { caught, byOthers, unfit, seeds: ran, tookMs };
         unfit.push(seed);
       }
     }
-    return { caught: null, byOthers, unfit, seeds: ran };
+    return { caught: null, byOthers, unfit, seeds: ran, tookMs };
   } finally {
     pool.close();
   }
@@ -85,7 +90,7 @@ export function catchOf(
 }
 
 /** In one line, for people. */
-export function tell(mutant: Mutant, { caught, byOthers, unfit, seeds }: Verdict): string {
+export function tell(mutant: Mutant, { caught, byOthers, unfit, seeds }: Omit<Verdict, 'tookMs'>): string {
   const sentences: string[] = [];
   if (caught !== null) {
     sentences.push(`caught at seed ${caught.seed} by ${caught.checker}: ${caught.what}`);

@@ -39,6 +39,11 @@ export const machineMutants: readonly Mutant[] = [
         replace:
           'unhold(claim: Claim): void {\n    if (claim.mode === LockMode.Exclusive ? this.exclusive !== claim : this.shared?.has(claim.session) !== true) return;\n',
       },
+      {
+        file: `${MACHINES}/locks.ts`,
+        find: 'if (!lock.held) this.#locks.delete(lock.name);',
+        replace: "if (lock.name === '') this.#locks.delete(lock.name);",
+      },
     ],
     checkers: ['lock exclusion'],
     faults: ['kill'],
@@ -109,14 +114,16 @@ export const machineMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['order of sending'],
-    faults: ['transfer', 'handover', 'partition'],
+    faults: ['transfer'],
     choices: {
       ...BRIEF,
-      clients: 4,
+      shards: 1,
+      clients: 8,
       attackMs: 30_000,
-      blowEveryMs: 200,
-      pauseMs: 50,
-      link: { minMs: 1, maxMs: 100, retransmitChance: 0.02, splitChance: 0.5 },
+      blowEveryMs: 400,
+      pauseMs: 20,
+      // Parts of what was sent at once arrive one by one, and a leadership may change in between.
+      link: { minMs: 1, maxMs: 100, retransmitChance: 0, splitChance: 1 },
     },
     maxSeeds: 20,
   },
@@ -183,12 +190,17 @@ export const machineMutants: readonly Mutant[] = [
   },
   {
     name: 'tokens-begin-again-after-restore',
-    why: 'a restored state takes its next token from the clock, which may have been behind what was given out',
+    why: 'a restored state takes its next token from the clock alone, which is behind what was given out after a recovery',
     edits: [
       {
         file: `${MACHINES}/replicatedMachine.ts`,
         find: 'this.tokens.last = lastToken!;',
-        replace: 'this.tokens.last = lastToken! - (lastToken! % 1024);',
+        replace: 'this.tokens.last = lastToken! - lastToken!;',
+      },
+      {
+        file: `${MACHINES}/replicatedMachine.ts`,
+        find: 'this.tokens.ahead = ahead!;',
+        replace: 'this.tokens.ahead = ahead! - ahead!;',
       },
       {
         file: `${MACHINES}/locks.ts`,
@@ -197,9 +209,9 @@ export const machineMutants: readonly Mutant[] = [
       },
       BLIND_TO_STATE,
     ],
-    checkers: ['fencing tokens', 'exactly once'],
-    faults: ['kill', 'transfer'],
-    choices: { ...BRIEF, tuning: SMALL_LOG },
+    checkers: ['fencing tokens'],
+    faults: ['forcedRecovery', 'restart', 'kill'],
+    choices: { ...BRIEF, attackMs: 30_000, tuning: SMALL_LOG },
     maxSeeds: 20,
   },
   {
@@ -320,9 +332,24 @@ export const machineMutants: readonly Mutant[] = [
         replace: '',
       },
     ],
-    checkers: ['progress after healing'],
+    checkers: ['locks freed'],
     faults: ['clientCut', 'clientPause'],
     choices: { ...BRIEF, clients: 4, attackMs: 20_000, sessionTtlMs: 1_000, holdMs: 8_000 },
     maxSeeds: 20,
+  },
+  {
+    name: 'empty-queue-not-found',
+    why: 'who waits at a queue that is empty is told that there is none',
+    edits: [
+      {
+        file: `${MACHINES}/queues.ts`,
+        find: "return queue === null ? notFound(name) : answer<'QueueWait'>([queue.hasReady()]);",
+        replace: "return queue?.hasReady() !== true ? notFound(name) : answer<'QueueWait'>([true]);",
+      },
+    ],
+    checkers: ['declared queues'],
+    faults: ['kill'],
+    choices: { ...BRIEF, attackMs: 20_000 },
+    maxSeeds: 10,
   },
 ];

@@ -92,7 +92,7 @@ export const replicaMutants: readonly Mutant[] = [
         replace: '',
       },
     ],
-    checkers: ['leases', 'lock exclusion', 'lock state'],
+    checkers: ['leases'],
     faults: ['leadershipBack'],
     choices: { ...BRIEF, clients: 4, sessionTtlMs: 1_000, holdMs: 8_000 },
     maxSeeds: 20,
@@ -143,8 +143,8 @@ export const replicaMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['equal state at equal index'],
-    faults: ['partition', 'pause'],
-    choices: BRIEF,
+    faults: ['cutAtTransfer', 'partition'],
+    choices: { ...BRIEF, clients: 4, tuning: LONG_ELECTIONS },
     maxSeeds: 20,
   },
   {
@@ -196,8 +196,8 @@ export const replicaMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['membership changes'],
-    faults: ['scale', 'partition', 'pause', 'lostVolume', 'transfer'],
-    choices: { ...BRIEF, attackMs: 30_000 },
+    faults: ['scale', 'lostVolume', 'clog', 'transfer', 'oneWay'],
+    choices: { ...BRIEF, shards: 2, attackMs: 30_000, blowEveryMs: 400 },
     maxSeeds: 40,
   },
   {
@@ -221,9 +221,8 @@ export const replicaMutants: readonly Mutant[] = [
     edits: [
       {
         file: `${REPLICA}/membership.ts`,
-        find: 'return propose([...now.voters, promoted], without(now.learners, [promoted]), `promote ${promoted.id}`);',
-        replace:
-          'return propose([...now.voters, ...now.learners.slice(0, 2)], now.learners.slice(2), `promote ${promoted.id}`);',
+        find: 'return propose([...now.voters, promoted], without(now.learners, [promoted]),',
+        replace: 'return propose([...now.voters, ...now.learners.slice(0, 2)], now.learners.slice(2),',
       },
       {
         file: 'node/src/raft/configuration.ts',
@@ -249,6 +248,21 @@ export const replicaMutants: readonly Mutant[] = [
     checkers: ['final audit'],
     faults: ['clientCut', 'clientPause'],
     choices: BRIEF,
+    maxSeeds: 10,
+  },
+  {
+    name: 'full-for-ever',
+    why: 'a member that refused what grows for want of space never takes anything again',
+    edits: [
+      {
+        file: `${REPLICA}/diskSpace.ts`,
+        find: 'this.#allowanceBytes = free - owed;',
+        replace: 'this.#allowanceBytes = this.#refusing ? -1 : free - owed;',
+      },
+    ],
+    checkers: ['progress after healing'],
+    faults: ['fullDisk'],
+    choices: { ...BRIEF, blowEveryMs: 1_500, tuning: { segmentBytes: 1024 * 1024 } },
     maxSeeds: 10,
   },
 ];

@@ -66,6 +66,7 @@ async function main({ mutants, from, maxSeeds, rate, jobs, show }: Arguments): P
   const started = performance.now();
   const sane = new Pool(null);
   const missed: string[] = [];
+  let tookMs = 0;
   console.log('| mutant | faults | seeds until caught | by |\n|---|---|---|---|');
   const left = [...mutants];
   const next = async (): Promise<void> => {
@@ -76,6 +77,7 @@ async function main({ mutants, from, maxSeeds, rate, jobs, show }: Arguments): P
         verdicts.push(await hunt(mutant, { from: seed, seeds: from + seeds - seed, jobs: 1, sane }));
         if (!rate) break;
       }
+      for (const verdict of verdicts) tookMs += verdict.tookMs;
       const caught = verdicts.filter((verdict) => verdict.caught !== null);
       if (caught.length === 0) missed.push(mutant.name);
       const until = caught.length === 0 ? '-' : String(caught[0]!.caught!.seed + 1 - from);
@@ -90,7 +92,9 @@ async function main({ mutants, from, maxSeeds, rate, jobs, show }: Arguments): P
     sane.close();
   }
   const seconds = ((performance.now() - started) / 1_000).toFixed(0);
-  console.log(`\n${mutants.length - missed.length} of ${mutants.length} caught in ${seconds} s`);
+  console.log(
+    `\n${mutants.length - missed.length} of ${mutants.length} caught in ${seconds} s (${(tookMs / 1_000).toFixed(0)} s of processors)`,
+  );
   if (missed.length > 0) console.log(`NOT caught: ${missed.join(', ')}`);
   return missed.length === 0;
 }
