@@ -108,8 +108,9 @@ async function main(given: SimArguments): Promise<boolean> {
     faults === null ? [totals.struck, totals.marks].flatMap((all) => missing(all, totals.seeds)) : [];
   if (never.length > 0)
     console.log(`FAILED: in ${totals.seeds} seeds these never came about: ${never.join(', ')}`);
-  console.log(`${failed === 0 ? 'passed' : `${failed} FAILED`}: ${totals.line()}`);
-  return failed === 0 && never.length === 0;
+  const passed = failed === 0 && never.length === 0;
+  console.log(`${passed ? 'passed' : `${failed} FAILED`}: ${totals.line()}`);
+  return passed;
 }
 
 /** With a bug planted a run is to fail, and in the right way. */
