@@ -138,6 +138,7 @@ describe('the feature level', () => {
   it.each([
     { what: 'is raised when every voter knows more', levels: { 7: 2, 1: 2 }, raisedTo: 2 },
     { what: 'is raised to what all of them know', levels: { 7: 3, 1: 2 }, raisedTo: 2 },
+    { what: 'is not raised above what the leader knows', levels: { 7: 3, 1: 3 }, raisedTo: 2 },
     { what: 'waits for a voter that knows less', levels: { 7: 1, 1: 2 }, raisedTo: null },
     {
       what: 'waits for a learner that knows less',

@@ -126,7 +126,9 @@ export class LeaderDuties {
     const group = this.#group;
     const { committedInTerm, transferee, configuration, term } = group.status();
     if (!committedInTerm || transferee !== 0) return;
-    const level = commonLevel(configuration, (id) => this.#context.levelOf(id));
+    const { features, levelOf } = this.#context;
+    // Its own too, though it may be out of the configuration already.
+    const level = Math.min(features.level, commonLevel(configuration, levelOf));
     if (level <= group.machine.featureLevel()) return;
     this.#proposedLevel = { term, level };
     this.#context.logger.info({ group: group.id, level }, 'all members know a higher feature level');

@@ -1,10 +1,12 @@
 import { type GroupId, Op } from '@synccluster/client/protocol';
+import { Registry } from 'prom-client';
 import { afterEach, expect, it } from 'vitest';
 import { createMachine, FEATURES, type Features, TooOldError } from '../machines/index.ts';
 import type { SnapshotMeta } from '../raft/types.ts';
 import { openStorage } from '../storage/openStorage.ts';
 import { internal } from './duties.ts';
 import type { Member } from './member.ts';
+import { MemberService } from './memberService.ts';
 import { SnapshotEncoder } from './snapshotCodec.ts';
 import { MemberCluster, until } from './testing/memberCluster.ts';
 
@@ -17,6 +19,9 @@ const previous: Features = {
   since: new Map([...FEATURES.since].filter(([op]) => op !== Op.CachePut)),
 };
 const levelOf = (member: Member) => [...member.groups.values()].map(({ machine }) => machine.featureLevel());
+
+const statusOf = (member: Member) =>
+  new MemberService({ member, registry: new Registry(), version: '0', exit: () => {} }).status()!;
 
 let cluster: MemberCluster;
 afterEach(() => cluster.close());
@@ -42,6 +47,10 @@ it('members of two versions serve what both know, and the rest when the last one
     cluster.members.every((member) => levelOf(member).every((level) => level === 2)),
   );
   for (const member of cluster.members) await member.call(DATA, put);
+  for (const member of cluster.members) {
+    const { featureLevel, groups } = statusOf(member);
+    expect([featureLevel, ...groups.map((group) => group.featureLevel)]).toEqual([2, 2, 2]);
+  }
 
   const tooOld = cluster.members[2]!;
   await tooOld.stop();
