@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { checkLocksFreed } from './lockFreed.ts';
 import { History, verdicts } from './testing/history.ts';
 
-const WANTED = { name: 'l', mode: 'exclusive', waitMs: 10 } as const;
+const WANTED = { name: 'l', mode: 'exclusive', waitMs: 2_000 } as const;
 const HELD = { name: 'l', token: 1 };
 const HEALING = { healedMs: 0, withinMs: 50 };
 const BROKEN = ['locks freed: broken'];
@@ -53,6 +53,19 @@ describe('locks are freed', () => {
     };
     expect(tryAt(unknown(), 100)).toEqual([]);
     expect(tryAt(unknown(), 130)).toEqual(BROKEN);
+  });
+
+  it('asks for nothing of one that does not wait for as long as an answer may take', () => {
+    for (const [waitMs, found] of [
+      [27, []],
+      [2_000, BROKEN],
+      [null, BROKEN],
+    ] as const) {
+      const history = new History();
+      history.nowMs = 200;
+      history.begin(2, 'lockAcquire', { ...WANTED, waitMs }).unknown('TIMEOUT');
+      expect(verdicts(checkLocksFreed(history.operations, HEALING))).toEqual(found);
+    }
   });
 
   it('asks for nothing before all is well, nor while somebody holds', () => {
