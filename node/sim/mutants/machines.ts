@@ -122,6 +122,7 @@ export const machineMutants: readonly Mutant[] = [
       attackMs: 30_000,
       blowEveryMs: 400,
       pauseMs: 20,
+      burstShare: 1,
       // Parts of what was sent at once arrive one by one, and a leadership may change in between.
       link: { minMs: 1, maxMs: 100, retransmitChance: 0, splitChance: 1 },
     },

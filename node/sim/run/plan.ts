@@ -86,6 +86,8 @@ export interface Plan {
   readonly holdMs: number;
   /** Between two looks at a lock that is held. */
   readonly markMs: number;
+  /** How often a sender sends several messages without waiting for the answers. */
+  readonly burstShare: number;
 }
 
 /** What may be chosen beforehand instead of drawn. */
@@ -102,6 +104,7 @@ export type Choices = Partial<
     | 'pauseMs'
     | 'holdMs'
     | 'markMs'
+    | 'burstShare'
   >
 > & { readonly tuning?: Partial<MemberTuning> };
 
@@ -180,6 +183,7 @@ export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null, choi
     pauseMs: random.pick([100, 200, 400, 1_000]),
     holdMs: LEASE_RACES.some((race) => faults.has(race)) ? holds.pick([800, 3_000, 8_000]) : 800,
     markMs: 100,
+    burstShare: 0.2,
   };
   return { ...plan, ...choices, tuning: { ...plan.tuning, ...choices.tuning } };
 }

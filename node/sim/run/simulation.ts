@@ -169,6 +169,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
       pauseMs: plan.pauseMs,
       holdMs: plan.holdMs,
       markMs: plan.markMs,
+      burstShare: plan.burstShare,
       // A client that is closed lets what it was at end as it may: not when all is to be answered.
       get reconnect() {
         return calm ? 0 : DEFAULT_SETTINGS.reconnect;

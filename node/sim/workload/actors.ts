@@ -47,11 +47,11 @@ export async function useLock(
 }
 
 export function produce(names: Names): Action {
-  return async (client, random, { queues, messageKeys, delayMs }) => {
+  return async (client, random, { queues, messageKeys, delayMs, burstShare }) => {
     const queue = random.pick(queues);
     const { name } = queue;
     await declareIfMissing(client, queue);
-    const burst = random.chance(0.2) ? random.between(2, 6) : 1;
+    const burst = random.chance(burstShare) ? random.between(2, 6) : 1;
     const sent: Promise<boolean>[] = [];
     for (let i = 0; i < burst; i++) {
       const key = random.chance(0.7) ? random.pick(messageKeys) : null;

@@ -23,6 +23,8 @@ export interface WorkloadSettings {
   /** Between two looks at a lock that is held. */
   readonly markMs: number;
   readonly lockWaitMs: number;
+  /** How often a sender sends several messages without waiting for the answers. */
+  readonly burstShare: number;
   readonly receiveWaitMs: number;
   readonly delayMs: number;
   readonly ttlMs: number;
@@ -48,6 +50,7 @@ export const DEFAULT_SETTINGS: WorkloadSettings = {
   holdMs: 800,
   markMs: 100,
   lockWaitMs: 2_000,
+  burstShare: 0.2,
   receiveWaitMs: 1_000,
   delayMs: 300,
   ttlMs: 1_000,
