@@ -5,7 +5,7 @@ import type { MachineOptions } from './machine.ts';
 
 export { CoordinationMachine } from './coordination.ts';
 export { DataMachine } from './data.ts';
-export { FEATURES, type Features, FIRST_LEVEL, serves, TooOldError } from './features.ts';
+export { FEATURES, type Features, serves, TooOldError } from './features.ts';
 export { InvariantError } from './invariant.ts';
 export type {
   FrozenState,
