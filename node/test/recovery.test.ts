@@ -47,6 +47,7 @@ async function callAs(
       fromOrdinal: from.ordinal as Ordinal,
       to: to.id as MemberId,
       listeners: { client: '', http: '' },
+      level: 1,
     }),
   );
   socket.write(writer.take());

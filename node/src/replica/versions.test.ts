@@ -76,7 +76,7 @@ it('a volume with a snapshot of a higher level is no damaged one, and stays as i
   const configuration = { voters: [{ id: memberId, ordinal: 0 }], learners: [] };
   const meta = { index: 5, term: 2, stampMs: 1, configuration } as unknown as SnapshotMeta;
   const machine = createMachine({ group: DATA, features: next });
-  machine.apply([...internal(Op.FeatureLevel), 2], meta.stampMs, meta.index);
+  machine.apply([...internal(Op.FeatureLevel), 2], meta.stampMs);
   const writer = await storage.snapshots.create(DATA, meta);
   const chunks = new SnapshotEncoder(machine.freeze());
   for (let chunk = chunks.next(); chunk !== null; chunk = chunks.next()) await writer.write(chunk);
