@@ -110,7 +110,7 @@ export function addStruck(to: Struck, more: Struck): void {
 
 /** In so many seeds with drawn faults each comes about, but for bad luck that nobody ever has. */
 const TELLING_SEEDS = 100;
-const RARE: Readonly<Record<string, number>> = { membersTooOld: 1_000 };
+const RARE: Readonly<Record<string, number>> = { membersTooOld: 1_000, leadershipBack: 300 };
 
 /** What should have come about in so many seeds, and never did. */
 export function missing(counts: Marks | Struck, seeds: number): string[] {

@@ -88,6 +88,8 @@ export interface Plan {
   readonly markMs: number;
   /** How often a sender sends several messages without waiting for the answers. */
   readonly burstShare: number;
+  /** Longest pause between two of those. */
+  readonly burstGapMs: number;
 }
 
 /** What may be chosen beforehand instead of drawn. */
@@ -105,10 +107,11 @@ export type Choices = Partial<
     | 'holdMs'
     | 'markMs'
     | 'burstShare'
+    | 'burstGapMs'
   >
 > & { readonly tuning?: Partial<MemberTuning> };
 
-/** Where leases are raced against, locks are held for as long as that takes. */
+/** Where leases are raced against, locks are held for as long as that takes, and senders do not wait either. */
 const LEASE_RACES: readonly FaultName[] = [
   'cutAtTransfer',
   'leadershipBack',
@@ -131,6 +134,7 @@ export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null, choi
   const drawnClients = 2 + random.below(3);
   const clients = choices.clients ?? drawnClients;
   const holds = new Random(seed, 'holds');
+  const races = LEASE_RACES.some((race) => faults.has(race));
   const plan: Plan = {
     seed,
     faults,
@@ -181,9 +185,10 @@ export function drawPlan(seed: number, only: ReadonlySet<FaultName> | null, choi
     sessionTtlMs: random.pick([1_000, 2_000, 5_000]),
     requestTimeoutMs: random.pick([1_000, 3_000, 10_000]),
     pauseMs: random.pick([100, 200, 400, 1_000]),
-    holdMs: LEASE_RACES.some((race) => faults.has(race)) ? holds.pick([800, 3_000, 8_000]) : 800,
+    holdMs: races ? holds.pick([800, 3_000, 8_000]) : 800,
     markMs: 100,
     burstShare: 0.2,
+    burstGapMs: races ? holds.pick([0, 20, 100]) : 0,
   };
   return { ...plan, ...choices, tuning: { ...plan.tuning, ...choices.tuning } };
 }

@@ -20,6 +20,7 @@ import { SimNetwork } from '../world/network.ts';
 import type { Show } from '../world/observer.ts';
 import { SimOperator } from '../world/operator.ts';
 import { MemberSlot } from '../world/slot.ts';
+import { describeSpoil, spoilsInUse } from '../world/spoil.ts';
 import { NEXT, PREVIOUS } from '../world/versions.ts';
 import { World } from '../world/world.ts';
 import { ClientMachine } from './clientMachine.ts';
@@ -170,6 +171,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
       holdMs: plan.holdMs,
       markMs: plan.markMs,
       burstShare: plan.burstShare,
+      burstGapMs: plan.burstGapMs,
       // A client that is closed lets what it was at end as it may: not when all is to be answered.
       get reconnect() {
         return calm ? 0 : DEFAULT_SETTINGS.reconnect;
@@ -235,6 +237,11 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
     const beganMs = world.nowMs;
     await within('mending', mendingMs, () => nemesis.rolled && operator.settled);
     mendingShare = (world.nowMs - beganMs) / mendingMs;
+    for (const { wanted, host, disk } of slots) {
+      const wrong = wanted ? spoilsInUse(disk) : [];
+      if (wrong.length > 0)
+        throw new Error(`${host} votes on what is spoilt: ${wrong.map(describeSpoil).join('; ')}`);
+    }
     const withinMs = SERVING_MS + plan.sessionTtlMs;
     healing = { healedMs: world.nowMs, withinMs };
     note('mended');
