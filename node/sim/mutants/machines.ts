@@ -122,8 +122,9 @@ export const machineMutants: readonly Mutant[] = [
       attackMs: 30_000,
       blowEveryMs: 400,
       pauseMs: 20,
+      // What was sent one after the other arrives so, and a leadership may change in between.
       burstShare: 1,
-      // Parts of what was sent at once arrive one by one, and a leadership may change in between.
+      burstGapMs: 60,
       link: { minMs: 1, maxMs: 100, retransmitChance: 0, splitChance: 1 },
     },
     maxSeeds: 20,

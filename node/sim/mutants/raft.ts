@@ -94,8 +94,8 @@ export const raftMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['reads by log index', 'linearizable registers'],
-    faults: ['cutAtTransfer', 'pause'],
-    choices: { ...BRIEF, clients: 4, attackMs: 20_000, tuning: LONG_ELECTIONS },
+    faults: ['cutAtTransfer'],
+    choices: { ...BRIEF, clients: 4, attackMs: 30_000, pauseMs: 100, tuning: LONG_ELECTIONS },
     maxSeeds: 20,
   },
   {

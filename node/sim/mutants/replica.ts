@@ -16,8 +16,8 @@ export const replicaMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['linearizable registers'],
-    faults: ['partition', 'pause'],
-    choices: BRIEF,
+    faults: ['partition', 'pause', 'clog'],
+    choices: { ...BRIEF, clients: 4, pauseMs: 100 },
     maxSeeds: 20,
   },
   {
@@ -32,7 +32,7 @@ export const replicaMutants: readonly Mutant[] = [
     ],
     checkers: ['reads by log index'],
     faults: ['partition', 'pause', 'clog'],
-    choices: BRIEF,
+    choices: { ...BRIEF, clients: 4, pauseMs: 100 },
     maxSeeds: 20,
   },
   {
@@ -182,7 +182,7 @@ export const replicaMutants: readonly Mutant[] = [
     ],
     checkers: ['membership changes'],
     faults: ['scale', 'lostVolume'],
-    choices: BRIEF,
+    choices: { ...BRIEF, attackMs: 20_000 },
     maxSeeds: 20,
   },
   {

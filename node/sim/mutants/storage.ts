@@ -58,9 +58,9 @@ export const storageMutants: readonly Mutant[] = [
     const copy = await ops.open(temporary, 'create');`,
       },
     ],
-    checkers: ['durability', 'run'],
-    faults: ['diskError', 'power', 'kill'],
-    choices: BRIEF,
+    checkers: ['durability', 'one leader per term', 'run'],
+    faults: ['diskError', 'power'],
+    choices: { ...BRIEF, attackMs: 20_000, blowEveryMs: 500 },
     maxSeeds: 20,
   },
   {
@@ -75,7 +75,7 @@ export const storageMutants: readonly Mutant[] = [
     ],
     checkers: ['durability', 'one leader per term'],
     faults: ['bitRot', 'misdirectedWrite', 'kill'],
-    choices: BRIEF,
+    choices: { ...BRIEF, attackMs: 20_000 },
     maxSeeds: 20,
   },
   {

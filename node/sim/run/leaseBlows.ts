@@ -43,7 +43,7 @@ async function cutAtTransfer(arena: Arena): Promise<boolean> {
   const { random, clients, options } = arena;
   const { world, plan } = options;
   // Mostly that of locks; that of others serves old reads.
-  const group = random.chance(0.7) ? COORDINATION_GROUP : (random.below(1 + plan.shards) as GroupId);
+  const group = random.chance(0.6) ? COORDINATION_GROUP : ((1 + random.below(plan.shards)) as GroupId);
   const pair = leaderAndSuccessor(arena, group);
   if (pair === null) return false;
   const { leader, successor } = pair;

@@ -47,7 +47,7 @@ export async function useLock(
 }
 
 export function produce(names: Names): Action {
-  return async (client, random, { queues, messageKeys, delayMs, burstShare }) => {
+  return async (client, random, { queues, messageKeys, delayMs, burstShare, burstGapMs }) => {
     const queue = random.pick(queues);
     const { name } = queue;
     await declareIfMissing(client, queue);
@@ -57,6 +57,7 @@ export function produce(names: Names): Action {
       const key = random.chance(0.7) ? random.pick(messageKeys) : null;
       const delay = random.chance(0.15) ? random.between(1, delayMs) : 0;
       sent.push(client.enqueue(name, names.next(client), key, delay));
+      if (burstGapMs > 0) await client.sleep(random.between(1, burstGapMs));
     }
     await Promise.all(sent);
   };

@@ -25,6 +25,8 @@ export interface WorkloadSettings {
   readonly lockWaitMs: number;
   /** How often a sender sends several messages without waiting for the answers. */
   readonly burstShare: number;
+  /** Longest pause between two of those; 0: all in one turn, so that what goes to one partition goes together. */
+  readonly burstGapMs: number;
   readonly receiveWaitMs: number;
   readonly delayMs: number;
   readonly ttlMs: number;
@@ -51,6 +53,7 @@ export const DEFAULT_SETTINGS: WorkloadSettings = {
   markMs: 100,
   lockWaitMs: 2_000,
   burstShare: 0.2,
+  burstGapMs: 0,
   receiveWaitMs: 1_000,
   delayMs: 300,
   ttlMs: 1_000,
