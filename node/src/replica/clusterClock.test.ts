@@ -55,6 +55,17 @@ describe('ClusterClock', () => {
     }
   });
 
+  it('is not pulled forward by two of four, as there may be while a cluster grows', () => {
+    const four = [1, 2, 3, 4].map((id) => ({ id: id as MemberId }));
+    for (const heard of [
+      [1, 2, 3],
+      [1, 2, 3, 4],
+    ]) {
+      const clock = clockOf(heard.map((id) => [id, id <= 2 ? 9_000_000 + id : 1_000 + id, 0]));
+      expect([1_003, 1_004]).toContain(clock.now(four, 0));
+    }
+  });
+
   it('is not known while all that was heard of may be wild', () => {
     const five = [1, 2, 3, 4, 5].map((id) => ({ id: id as MemberId }));
     expect(clockOf([[1, 9_000_000, 0]]).now(voters, 0)).toBe(0);

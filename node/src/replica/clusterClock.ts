@@ -5,8 +5,8 @@ const READING_MAX_AGE_MS = 60_000;
 
 /**
  * Cluster time as this member would stamp it, from the voters' wall clocks, each carried forward by this member's
- * monotonic clock since it was received. A minority of wild ones, its own included, never pulls time forward: with
- * f of 2f+1 voters wild, what f others are ahead of is no later than a true clock. Of all voters that is the median.
+ * monotonic clock since it was received. Up to half of them wild, its own included, never pull time forward: with f
+ * wild, what f others are ahead of is no later than a true clock. Of all voters that is the median, the lower one.
  */
 export class ClusterClock {
   readonly #readings = new Map<MemberId, { wallMs: number; atMs: number }>();
@@ -24,7 +24,7 @@ export class ClusterClock {
       if (reading === undefined || atMs - reading.atMs > READING_MAX_AGE_MS) continue;
       clocks.push(reading.wallMs + (atMs - reading.atMs));
     }
-    const wild = (voters.length - 1) >> 1;
+    const wild = voters.length >> 1;
     if (clocks.length <= wild) return 0 as StampMs;
     clocks.sort((a, b) => a - b);
     // Of an even number the lower middle: one of two that runs ahead pulls nothing either.
