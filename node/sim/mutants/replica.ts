@@ -112,9 +112,9 @@ export const replicaMutants: readonly Mutant[] = [
         replace: '      nowMs: () => clock.wallMs(),\n      forward:',
       },
     ],
-    checkers: ['time to live', 'leases'],
-    faults: ['wildClock', 'transfer'],
-    choices: { ...BRIEF, holdMs: 3_000 },
+    checkers: ['leases', 'lock exclusion'],
+    faults: ['wildClock', 'lateAnswers', 'transfer'],
+    choices: { ...BRIEF, clients: 4, attackMs: 20_000, sessionTtlMs: 2_000, holdMs: 8_000 },
     maxSeeds: 20,
   },
   {
@@ -181,8 +181,8 @@ export const replicaMutants: readonly Mutant[] = [
       },
     ],
     checkers: ['membership changes'],
-    faults: ['scale', 'lostVolume'],
-    choices: { ...BRIEF, attackMs: 20_000 },
+    faults: ['scale', 'lostVolume', 'slowDisk'],
+    choices: { ...BRIEF, clients: 4, attackMs: 20_000, pauseMs: 100 },
     maxSeeds: 20,
   },
   {
