@@ -28,7 +28,7 @@ export const raftMutants: readonly Mutant[] = [
     ],
     checkers: ['log matching'],
     faults: ['cutAtTransfer', 'partition'],
-    choices: { ...BRIEF, attackMs: 20_000, blowEveryMs: 1_000 },
+    choices: { ...BRIEF, clients: 4, attackMs: 20_000, blowEveryMs: 1_000, pauseMs: 100 },
     maxSeeds: 20,
   },
   {

@@ -144,7 +144,14 @@ export const replicaMutants: readonly Mutant[] = [
     ],
     checkers: ['equal state at equal index'],
     faults: ['cutAtTransfer', 'partition'],
-    choices: { ...BRIEF, clients: 4, tuning: LONG_ELECTIONS },
+    choices: {
+      ...BRIEF,
+      clients: 4,
+      attackMs: 20_000,
+      blowEveryMs: 1_000,
+      pauseMs: 100,
+      tuning: LONG_ELECTIONS,
+    },
     maxSeeds: 20,
   },
   {
