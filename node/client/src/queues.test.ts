@@ -73,6 +73,18 @@ describe('enqueueing', () => {
     expect(sent.outcome).toMatchObject({ status: 'rejected', error: { code: 'NOT_FOUND' } });
   });
 
+  it('waits with all its receivers for a queue that its groups do not have yet', async () => {
+    const { clock, cluster, client } = await setUp();
+    cluster.configuring = false;
+    const queue = await result(clock, client.queues.declare('q'));
+    const received = [0, 1, 2].map(() => watch(queue.receive({ waitMs: 10 })));
+    await clock.advance(500);
+    expect(received.map(({ outcome }) => outcome.status)).toEqual(['pending', 'pending', 'pending']);
+    cluster.configure();
+    await clock.advance(1_500);
+    expect(received.map(({ outcome }) => outcome.status)).toEqual(['resolved', 'resolved', 'resolved']);
+  });
+
   it('waits for a queue that was declared but has not reached its groups', async () => {
     const { clock, cluster, client } = await setUp();
     cluster.configuring = false;

@@ -51,8 +51,9 @@ export class Receiver {
     const patienceMs = this.#engine.deadlineMs();
     for (let missing = 0, polled = false; ; ) {
       if (signal?.aborted === true) throw cancelled(signal);
+      // The catalogue itself does not have it: that is final, unlike what groups say of it.
+      const { distinctGroups } = await this.#catalogue.route(this.#owner.name);
       try {
-        const { distinctGroups } = await this.#catalogue.route(this.#owner.name);
         const messages = await this.#takeAny(distinctGroups, max, visibilityMs, signal, onAnswer);
         if (messages.length > 0) return messages;
         // Others were faster than this receiver, whose time is up.
@@ -66,9 +67,8 @@ export class Receiver {
         const { code } = asSyncError(error);
         if (code !== 'NOT_FOUND' && code !== 'MOVED') throw error;
         const delay = backoffMs(clock, missing++);
-        // The catalogue itself does not have it, or it is not coming.
-        if (this.#catalogue.known(this.#owner.name) === null || clock.monotonicMs() + delay > patienceMs)
-          throw error;
+        // It is not coming.
+        if (clock.monotonicMs() + delay > patienceMs) throw error;
         this.#catalogue.forget(this.#owner.name);
         await this.#engine.pause(delay);
       }
