@@ -79,6 +79,19 @@ describe('locks are freed', () => {
     expect(tryAt(held, 150)).toEqual([]);
   });
 
+  it('lets a client refuse itself while it takes back what it asked for, and no longer', () => {
+    const tried = (afterMs: number): string[] => {
+      const history = new History();
+      history.nowMs = 200;
+      history.begin(2, 'lockAcquire', { ...WANTED, waitMs: null }).unknown('CANCELLED');
+      history.nowMs += afterMs;
+      history.begin(2, 'lockAcquire', { ...WANTED, waitMs: 0 }).fail('LOCK_HELD');
+      return verdicts(checkLocksFreed(history.operations, HEALING));
+    };
+    expect(tried(30)).toEqual([]);
+    expect(tried(3_000)).toEqual(BROKEN);
+  });
+
   it('notices a refusal of what was never held', () => {
     const history = new History();
     history.nowMs = 60;

@@ -30,7 +30,11 @@ export function checkLocksFreed(operations: readonly Operation[], healing: Heali
     if (fromMs < healing.healedMs + healing.withinMs) continue;
     const untilMs = acquire.completed.worldMs;
     const { name } = acquire.call;
-    const others = (busy.get(name) ?? []).filter((one) => one.acquire.client !== acquire.client);
+    const all = busy.get(name) ?? [];
+    const others = all.filter((one) => one.acquire.client !== acquire.client);
+    // A client that gave up asking refuses itself until the members have taken it back.
+    const own = all.filter((one) => one.acquire.client === acquire.client && one.acquire !== acquire);
+    if (own.some((one) => isTakenBack(one.acquire, fromMs))) continue;
     if (others.some((one) => one.fromMs <= untilMs && one.toMs >= fromMs)) continue;
     const last = others.reduce<Busy | null>((a, b) => (a !== null && a.toMs > b.toMs ? a : b), null);
     const since = last === null ? 'ever' : `since ${Math.round(last.toMs)} ms`;
@@ -38,6 +42,11 @@ export function checkLocksFreed(operations: readonly Operation[], healing: Heali
     violations.push(broken(NAME, what, last === null ? [acquire] : [last.acquire, acquire]));
   }
   return violations;
+}
+
+function isTakenBack({ outcome, completed }: Operation, atMs: number): boolean {
+  if (outcome !== 'unknown' || completed === null) return false;
+  return completed.worldMs <= atMs && completed.worldMs + ANSWER_MS >= atMs;
 }
 
 function busyByName(
