@@ -68,8 +68,16 @@ export class Renewal implements Pending {
   get silent(): boolean {
     return this.connection.lastReceivedMs < this.start.monotonicMs;
   }
-  replied(): void {
-    this.#owner.renewed(this);
+  /** The members name the sessions that they do not know any more, or have begun to expire. */
+  replied(_index: number, value: readonly unknown[]): void {
+    const [unknown] = value;
+    const { session } = this.registration;
+    if (!Array.isArray(unknown) || !unknown.includes(session)) {
+      this.#owner.renewed(this);
+      return;
+    }
+    const message = `the members know session ${session} no longer`;
+    this.#owner.renewalFailed(this, { code: 'SESSION_EXPIRED', message, leader: 0, detail: 0 });
   }
   refused(refused: Refused): void {
     this.#owner.renewalFailed(this, refused);

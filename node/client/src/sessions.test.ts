@@ -54,6 +54,17 @@ describe('a session', () => {
     expect(next.token).toBeGreaterThan(lock.token);
   });
 
+  it('that the members no longer know is over with the answer to the next keepalive', async () => {
+    const { clock, cluster, client } = await setUp({ sessionTtlMs: 3_000 });
+    const lock = await result(clock, client.locks.acquire('l'));
+    const lost = watch(lock.lost);
+    cluster.pushing = false;
+    cluster.expireSession(0, 1);
+    await clock.advance(1_100);
+    expect(lock.held).toBe(false);
+    expect(lost.outcome).toMatchObject({ status: 'resolved', value: { code: 'SESSION_EXPIRED' } });
+  });
+
   it('that no keepalive confirmed is given up before the members may give it away', async () => {
     const { clock, cluster, client } = await setUp({ sessionTtlMs: 3_000 });
     const lock = await result(clock, client.locks.acquire('l'));

@@ -255,12 +255,9 @@ export class FakeCluster implements Transport {
     this.keepAlives.push({ member: link.member, group, sessions });
     if (!this.#serves(link, request, group, this.onKeepAlive(group, link.member))) return;
     const known = new Set([...this.machines[group]!.sessions()].map(([session]) => session));
-    if (!sessions.every((session) => known.has(session))) {
-      link.error(request, 'SESSION_EXPIRED');
-      return;
-    }
-    for (const session of sessions) this.#attached.set(`${group}/${session}`, link);
-    this.#answer(link, request, group, { ok: true, value: [] });
+    const unknown = sessions.filter((session) => !known.has(session));
+    for (const session of sessions) if (known.has(session)) this.#attached.set(`${group}/${session}`, link);
+    this.#answer(link, request, group, { ok: true, value: [unknown] });
   }
 
   #read(link: FakeLink, request: number, group: GroupId, query: Query): void {
