@@ -38,11 +38,7 @@ export function usePassingQueue(names: Names): Action {
  * A survivor of a recovery may know of a deletion where the messages are, and not in the catalogue: then the queue is
  * declared and not there, until it is deleted once more.
  */
-async function bringBack(
-  client: RecordedClient,
-  random: Random,
-  queue: PassingQueue,
-): Promise<boolean> {
+async function bringBack(client: RecordedClient, random: Random, queue: PassingQueue): Promise<boolean> {
   if (random.chance(0.2)) await client.deleteQueue(queue.name);
   return declareAnew(client, random, queue);
 }
