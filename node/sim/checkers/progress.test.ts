@@ -81,6 +81,18 @@ describe('progress after healing', () => {
     expect(checkProgress(history.operations, { healedMs, withinMs: 50 })).toEqual([]);
   });
 
+  it('counts what was under way when all was healed', () => {
+    const history = new History();
+    const open = history.begin(1, 'cacheGet', call);
+    history.nowMs += 100;
+    const healedMs = history.nowMs;
+    history.nowMs += 10;
+    open.ok(answer);
+    history.nowMs += 1_000;
+    history.did(1, 'cacheGet', call, answer);
+    expect(checkProgress(history.operations, { healedMs, withinMs: 50 })).toEqual([]);
+  });
+
   it('is not decided when nobody tried', () => {
     const history = new History();
     history.did(1, 'cacheGet', call, answer);

@@ -67,7 +67,7 @@ export class Nemesis {
   /** Everything that is broken is mended, and nothing breaks any more. */
   heal(): void {
     const { options, slots, clients, heldBack } = this.#arena;
-    const { network, plan, note } = options;
+    const { network, operator, plan, note } = options;
     this.#arena.over = true;
     note('heals');
     network.heal();
@@ -88,6 +88,8 @@ export class Nemesis {
       if (slot.wanted && !heldBack.has(slot)) slot.comeBack();
     }
     for (const { process } of clients) process.resume();
+    // Members that were just killed have yet to be missed.
+    operator.unsettle();
     if (!this.#roll.finished) {
       this.#roll.finish().catch((error: unknown) => options.world.fail(error));
     }

@@ -168,7 +168,10 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
       ...DEFAULT_SETTINGS,
       clients: plan.clients,
       pauseMs: plan.pauseMs,
-      holdMs: plan.holdMs,
+      // Where all hold on to what they have, nobody sees that locks can be had again.
+      get holdMs() {
+        return calm ? Math.min(plan.holdMs, DEFAULT_SETTINGS.holdMs) : plan.holdMs;
+      },
       markMs: plan.markMs,
       burstShare: plan.burstShare,
       burstGapMs: plan.burstGapMs,
