@@ -26,6 +26,8 @@ export class Durability {
   readonly #configurations = new Map<string, ConfigurationSeen>();
   /** The one that it showed before. */
   readonly #before = new Map<string, ConfigurationSeen>();
+  /** Commits that only a change of voters made in the same moment could explain, which is shown after them. */
+  #suspects: { readonly committed: Committed; readonly violation: Violation }[] = [];
   readonly #roles = new Map<string, string>();
   /** What was on a lost volume was there when it was counted. */
   readonly #lost = new Set<number>();
@@ -36,6 +38,12 @@ export class Durability {
   }
 
   observe(observation: Observation): Violation[] {
+    const over = this.#suspects.filter(({ committed }) => committed.worldMs < observation.worldMs);
+    if (over.length > 0) this.#suspects = [];
+    return [...over.map(({ violation }) => violation), ...this.#look(observation)];
+  }
+
+  #look(observation: Observation): Violation[] {
     switch (observation.kind) {
       case 'acknowledged':
         return this.#acknowledged(observation);
@@ -44,6 +52,10 @@ export class Durability {
         const before = this.#configurations.get(place);
         if (before !== undefined) this.#before.set(place, before);
         this.#configurations.set(place, observation);
+        this.#suspects = this.#suspects.filter(
+          ({ committed: { member, group, index } }) =>
+            `${member} ${group}` !== place || !this.#isOnQuorum(observation.voters, group, index),
+        );
         return [];
       }
       case 'role':
@@ -69,21 +81,32 @@ export class Durability {
     }
   }
 
-  /** By the configuration that the leader goes by, or by the one before: a change may have been appended since. */
+  /**
+   * By the configuration that the leader goes by, or by the one before: a change may have been appended since. Or by
+   * one appended in the same moment: a leader goes by it at once, and each of its quorums meets each of the old ones.
+   */
   #commits(committed: Committed): Violation[] {
     const { member, group, index } = committed;
     const place = `${member} ${group}`;
     if (this.#roles.get(place) !== 'leader') return [];
     const current = this.#configurations.get(place);
     if (current === undefined) return [];
-    const isOn = (voter: number): boolean =>
-      this.#lost.has(voter) || this.#logs.of(voter, group).durable >= index;
     for (const { voters } of [current, this.#before.get(place) ?? current]) {
-      if (voters.filter(isOn).length >= quorumOf(voters)) return [];
+      if (this.#isOnQuorum(voters, group, index)) return [];
     }
     const { voters } = current;
-    const what = `member ${member} committed index ${index} of group ${group}, which is on the disks of ${voters.filter(isOn).length} of ${voters.length} voters`;
-    return [misbehaved(NAME, what, [current, committed])];
+    const on = voters.filter((voter) => this.#isOn(voter, group, index)).length;
+    const what = `member ${member} committed index ${index} of group ${group}, which is on the disks of ${on} of ${voters.length} voters`;
+    this.#suspects.push({ committed, violation: misbehaved(NAME, what, [current, committed]) });
+    return [];
+  }
+
+  #isOnQuorum(voters: readonly number[], group: number, index: number): boolean {
+    return voters.filter((voter) => this.#isOn(voter, group, index)).length >= quorumOf(voters);
+  }
+
+  #isOn(voter: number, group: number, index: number): boolean {
+    return this.#lost.has(voter) || this.#logs.of(voter, group).durable >= index;
   }
 
   #acknowledged(acknowledged: Acknowledged): Violation[] {

@@ -158,7 +158,13 @@ describe('durability', () => {
     const led = (): Members =>
       agreed().show(1, { kind: 'configuration', group: 0, index: 1, voters: [1, 2, 3], learners: [] });
     expect(led().writes(1, entry(3, 1)).writes(2, entry(3, 1)).commits(1, 3, 1).verdicts).toEqual([]);
-    expect(led().writes(1, entry(3, 1)).commits(1, 3, 1).verdicts).toEqual(['durability']);
+    const alone = led().writes(1, entry(3, 1)).commits(1, 3, 1);
+    // A change of voters made in the same moment is shown after it.
+    expect(alone.verdicts).toEqual([]);
+    expect(alone.writes(1, entry(4, 1)).verdicts).toEqual(['durability']);
+    const shrunk = led().writes(1, entry(3, 1)).commits(1, 3, 1);
+    shrunk.show(1, { kind: 'configuration', group: 0, index: 4, voters: [1], learners: [] }, 'at once');
+    expect(shrunk.writes(1, entry(4, 1)).verdicts).toEqual([]);
   });
 
   it('counts by the configuration that was in force when the entry was committed', () => {

@@ -171,14 +171,15 @@ export class Router {
       if (!group.isLeader) {
         this.#forward(connection, request, group, frame ?? packRead(request, id, level, mark, query), null);
       } else if (level === ReadLevel.Linearizable) {
-        group.reads.linearizable((ok) => {
-          if (ok) this.#answer(group, connection, request, query);
-          else replyError(connection, request, 'NOT_LEADER', 'the leader changed', group.leader);
-        });
-        this.#context.wake();
+        this.#answerConfirmed(group, connection, request, query);
       } else {
         const bounded = query[0] === QueryOp.QueueWait ? boundWait(query) : query;
-        this.#answer(group, connection, request, bounded);
+        // That there is no such queue may come of what this leader has not applied yet, or does not hear any more.
+        if (group.machine.query(bounded)?.ok === false) {
+          this.#answerConfirmed(group, connection, request, bounded);
+        } else {
+          this.#answer(group, connection, request, bounded);
+        }
       }
       return;
     }
@@ -195,6 +196,15 @@ export class Router {
       else if (copy !== null) this.#forward(connection, request, group, copy, null);
       else replyError(connection, request, 'UNAVAILABLE', 'this member has not caught up', group.leader);
     });
+  }
+
+  /** By the state after everything that was committed before the request. */
+  #answerConfirmed(group: Group, connection: Connection, request: number, query: Query): void {
+    group.reads.linearizable((ok) => {
+      if (ok) this.#answer(group, connection, request, query);
+      else replyError(connection, request, 'NOT_LEADER', 'the leader changed', group.leader);
+    });
+    this.#context.wake();
   }
 
   #answer(group: Group, connection: Connection, request: number, query: Query): void {

@@ -16,9 +16,11 @@ export class Members {
   readonly observations: Observation[] = [];
   readonly #checker = new ObservationChecker();
 
-  show(member: number, what: Unstamped<Observation>): this {
+  /** A moment later than what was shown before, or in the same one. */
+  show(member: number, what: Unstamped<Observation>, when: 'later' | 'at once' = 'later'): this {
     const order = this.observations.length + 1;
-    const observation = { order, worldMs: order, member, ...what } as Observation;
+    const worldMs = when === 'later' ? order : (this.observations.at(-1)?.worldMs ?? order);
+    const observation = { order, worldMs, member, ...what } as Observation;
     this.observations.push(observation);
     this.violations.push(...this.#checker.observe(observation));
     return this;
