@@ -121,10 +121,15 @@ export class Queue implements MessageOwner, EnqueueOwner {
 
   /** For EnqueueCall. */
   routeAgain(delayMs: number): Promise<QueueRoute> {
-    this.#rerouting ??= this.#reroute(delayMs).finally(() => {
+    if (this.#rerouting !== null) return this.#rerouting;
+    const rerouting = this.#reroute(delayMs);
+    this.#rerouting = rerouting;
+    const over = (): void => {
       this.#rerouting = null;
-    });
-    return this.#rerouting;
+    };
+    // The first to hear of its end, right before those who wait: what is sent between would overtake them.
+    rerouting.then(over, over);
+    return rerouting;
   }
 
   async #reroute(delayMs: number): Promise<QueueRoute> {

@@ -174,6 +174,28 @@ describe('enqueueing', () => {
     },
   );
 
+  it('keeps the order of a key with what is sent at the very moment when sending again begins', async () => {
+    const { clock, cluster, client } = await setUp();
+    cluster.configuring = false;
+    const queue = await result(clock, client.queues.declare('late'));
+    const sent = [queue.enqueue('first', { key: 'k' })];
+    await clock.advance(0);
+    cluster.configure();
+    cluster.onRead = (_group, query) => {
+      // One message at each step that follows the answer.
+      const send = (left: number): void => {
+        sent.push(queue.enqueue(`${left}`, { key: 'k' }));
+        if (left > 0) void Promise.resolve().then(() => send(left - 1));
+      };
+      if (query[0] === QueryOp.ClusterInspect) void client.queues.refresh().then(() => send(20));
+      return 'normal';
+    };
+    await clock.advance(100);
+    expect(sent.length).toBeGreaterThan(20);
+    const ids = (await result(clock, Promise.all(sent))).map(({ id }) => id);
+    expect(ids).toEqual([...ids].sort((x, y) => x - y));
+  });
+
   it('that the caller aborted settles only for that caller', async () => {
     const { clock, cluster, queue } = await withQueue(1);
     await result(clock, queue.enqueue('warm'));
