@@ -217,4 +217,26 @@ describe('the feature level', () => {
     }
     expect(world.changes.length > 0).toBe(joins);
   });
+
+  it('says once of each member that it is left out', async () => {
+    const warned: number[] = [];
+    const logger = { warn: ({ member }: { member: number }) => warned.push(member), info: () => {} };
+    const { world, duties } = setup({
+      levelOf: () => 1,
+      roster: () => ({
+        members: [9, 10].map((id) => [id as MemberId, (id - 7) as Ordinal, RosterTarget.Voter] as const),
+        tombstones: new Set(),
+        index: 41 as LogIndex,
+      }),
+      askCoordinationIndex: async () => 41 as LogIndex,
+      logger: logger as unknown as GroupContext['logger'],
+    });
+    world.committedInTerm = true;
+    world.level = 2;
+    for (; world.now < 5_000; world.now += 50) {
+      duties.tick(false);
+      await Promise.resolve();
+    }
+    expect(warned).toEqual([9, 10]);
+  });
 });

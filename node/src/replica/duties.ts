@@ -40,8 +40,8 @@ export class LeaderDuties {
   #nextBalanceMs = 0;
   #nextLevelMs = 0;
   #proposedLevel = { term: 0, level: 0 };
-  /** Members that were left out of the group for what they do not know, as logged. */
-  #leftOut = '';
+  /** Level of each member that was left out of the group for what it does not know, as logged. */
+  readonly #leftOut = new Map<MemberId, number>();
   #preferred: MemberId | null = null;
   #preferredSinceMs = 0;
   #offeredMs = Number.NEGATIVE_INFINITY;
@@ -145,14 +145,15 @@ export class LeaderDuties {
       proposedLevel: this.#proposedLevel.term === term ? this.#proposedLevel.level : 0,
       caughtUp: group.applied >= commit,
     });
-    const leftOut = may ? '' : `${id} ${level}`;
-    if (!may && leftOut !== this.#leftOut) {
+    if (may) {
+      this.#leftOut.delete(id);
+    } else if (this.#leftOut.get(id) !== level) {
+      this.#leftOut.set(id, level);
       this.#context.logger.warn(
         { group: group.id, member: id, level },
         'not let in: it must be updated first',
       );
     }
-    this.#leftOut = leftOut;
     return may;
   }
 
