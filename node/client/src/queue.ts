@@ -192,7 +192,9 @@ export class Queue implements MessageOwner, EnqueueOwner {
 }
 
 function hashOf({ key }: EnqueueOptions): number {
-  return typeof key === 'string' ? hashString(key) : -1;
+  if (key === undefined) return -1;
+  if (typeof key === 'string') return hashString(key);
+  throw new SyncError('INVALID_ARGUMENT', 'a key must be text');
 }
 
 function newMessage(payload: Uint8Array | string, delayMs: number): NewMessage {

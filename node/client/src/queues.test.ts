@@ -56,11 +56,13 @@ describe('enqueueing', () => {
       watch(queue.enqueue(Buffer.alloc(1024 * 1024 + 1))),
       watch(queue.enqueue('x', { delayMs: -1 })),
       watch(queue.enqueue(5 as never)),
+      watch(queue.enqueue('x', { key: 5 as never })),
     ];
     await clock.advance(100);
     expect(good.map(({ outcome }) => outcome.status)).toEqual(['resolved', 'resolved']);
     expect(bad.map(({ outcome }) => outcome)).toMatchObject([
       { error: { code: 'TOO_LARGE' } },
+      { error: { code: 'INVALID_ARGUMENT' } },
       { error: { code: 'INVALID_ARGUMENT' } },
       { error: { code: 'INVALID_ARGUMENT' } },
     ]);
