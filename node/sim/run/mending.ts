@@ -8,6 +8,8 @@ const RELUCTANT_MS = 60_000;
 const PASS_MS = 500;
 /** Between two that come back once a forced recovery is through, at most. */
 export const RETURN_MS = 2_000;
+/** As the member has it: leaderships given away, what is under way answered; then it starts as another version. */
+const RESTART_MS = 10_000;
 /** Of a member that is replaced: out of the roster, out of the groups, in again, a voter. */
 const PASSES = 4;
 
@@ -17,6 +19,8 @@ interface Left {
   readonly reluctant: boolean;
   /** So many wait for a forced recovery to be through. */
   readonly heldBack: number;
+  /** So many are, one after the other, to be restarted in order, one that is about to stop included. */
+  readonly restarts: number;
 }
 
 /**
@@ -25,8 +29,9 @@ interface Left {
  * a random part of another each: one among those that are there, one when the leader is replaced itself; each member may
  * have to be replaced, and the steps of that are taken at one pass each.
  */
-export function mendingBoundMs({ tuning, slots }: Plan, { reluctant, heldBack }: Left): number {
+export function mendingBoundMs({ tuning, slots }: Plan, { reluctant, heldBack, restarts }: Left): number {
   const electionMs = 2 * tuning.electionTicks * tuning.tickMs;
   const passesMs = slots * PASSES * PASS_MS;
-  return SILENT_MS + 2 * electionMs + passesMs + heldBack * RETURN_MS + (reluctant ? RELUCTANT_MS : 0);
+  const leftMs = heldBack * RETURN_MS + restarts * RESTART_MS + (reluctant ? RELUCTANT_MS : 0);
+  return SILENT_MS + 2 * electionMs + passesMs + leftMs;
 }

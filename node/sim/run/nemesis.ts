@@ -59,6 +59,12 @@ export class Nemesis {
     return this.#arena.heldBack.size;
   }
 
+  /** Members that are yet to be restarted in order; one may be about to stop. */
+  get restarts(): number {
+    const { faults } = this.#arena.options.plan;
+    return this.#roll.left + (faults.has('restart') || faults.has('versions') ? 1 : 0);
+  }
+
   /** After healing: all members are of the newest version. */
   get rolled(): boolean {
     return this.#roll.finished;

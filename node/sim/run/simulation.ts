@@ -236,6 +236,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<RunResu
     const mendingMs = mendingBoundMs(plan, {
       reluctant: slots.some(({ running }) => running?.member.reluctant === true),
       heldBack: nemesis.heldBack,
+      restarts: nemesis.restarts,
     });
     const beganMs = world.nowMs;
     await within('mending', mendingMs, () => nemesis.rolled && operator.settled);

@@ -46,6 +46,11 @@ export class Roll {
     return this.#finished;
   }
 
+  /** So many positions are not of the next version yet. */
+  get left(): number {
+    return this.#finished ? 0 : this.#arena.slots.filter(({ features }) => features !== NEXT).length;
+  }
+
   /** One step, forwards or back. */
   async step(): Promise<boolean> {
     const { random, slots, options } = this.#arena;
