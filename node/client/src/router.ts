@@ -158,6 +158,11 @@ export class Router implements ConnectionOwner {
         if (this.#ready.length > 0) {
           throw new SyncError('PROTOCOL', `${connection.address} belongs to another cluster (${clusterId})`);
         }
+        // One that was left behind by a recovery by force has no quorum: it would hold on to whoever believes it.
+        if (leaders.every((leader) => leader === 0)) {
+          const text = `${connection.address} belongs to another cluster (${clusterId}), which nobody leads`;
+          throw new SyncError('UNAVAILABLE', text);
+        }
         this.#left.add(this.directory.clusterId);
         this.#listener.clusterChanged();
         this.#options.onEvent({ type: 'clusterChanged', clusterId });

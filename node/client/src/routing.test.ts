@@ -82,6 +82,24 @@ describe('routing', () => {
     expect(events.some(({ type }) => type === 'clusterChanged')).toBe(true);
   });
 
+  it('does not go over to a cluster that nobody leads: one that was left behind has no quorum', async () => {
+    const { clock, cluster, client, events } = await setUp();
+    const { clusterId, leaders } = cluster;
+    const led = [...leaders];
+    cluster.clusterId = 'left behind';
+    leaders.fill(0);
+    cluster.cut();
+    const waiting = watch(client.cache.put(keyIn(1), 'u'));
+    await clock.advance(1_000);
+    expect(waiting.outcome.status).toBe('pending');
+    cluster.clusterId = clusterId;
+    leaders.splice(0, leaders.length, ...led);
+    cluster.cut();
+    await clock.advance(0);
+    await result(clock, client.cache.put(keyIn(1), 'v'));
+    expect(events.some(({ type }) => type === 'clusterChanged')).toBe(false);
+  });
+
   it('never goes back to a cluster that it left, though only a member of that answers', async () => {
     const { clock, cluster, client, events } = await setUp();
     const old = cluster.clusterId;
