@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { applyCluster, SYSTEM_NAMESPACE } from '../kind/story.ts';
 import { timedReport } from '../rig/progress.ts';
 import { readAccess, rigOf } from './access.ts';
@@ -7,8 +7,8 @@ import { type AuditedRequest, readRequests } from './auditLog.ts';
 import { ClientPod } from './clientPod.ts';
 import { type ContainerUsage, usageOf } from './containerUsage.ts';
 import { processIdOf } from './crash.ts';
-import { Demo, MEMBERS } from './demo.ts';
-import { Namespace, type PodObject } from './kubernetes.ts';
+import { DEMO, Demo, MEMBERS } from './demo.ts';
+import { type ClusterObject, Namespace, type PodObject } from './kubernetes.ts';
 import { ensureOperator, OPERATOR } from './operator.ts';
 import { leadingOperator } from './operatorProcess.ts';
 import { Samples } from './sample.ts';
@@ -17,6 +17,8 @@ const NAMESPACE = 'synccluster-e2e-rest';
 const MINUTE_MS = 60_000;
 /** What is written at the beginning is flushed and collected by then. */
 const SETTLE_MS = 5_000;
+/** Until no leadership has to move any more, and the operator has looked. */
+const SPREAD_MS = 120_000;
 
 /** The leader renews its lease every 2 s, and the other one looks at it as often or less: 60 requests. */
 const MOST_ABOUT_LEASE = 62;
@@ -53,6 +55,12 @@ function shown({ verb, objectRef }: AuditedRequest): string {
   return `${verb} ${objectRef?.resource ?? ''}`;
 }
 
+/** Leaderships are handed on a while after members came, and the operator tells of it: that is no rest yet. */
+async function expectSpread(): Promise<void> {
+  const { status } = await space.get<ClusterObject>(DEMO);
+  expect(status?.memberStatuses?.map(({ role }) => role)).toEqual(['Leader', 'Leader', 'Leader']);
+}
+
 describe.skipIf(rig === null)('at rest, with one cluster of three', () => {
   beforeAll(async () => {
     await ensureOperator(access, report);
@@ -62,6 +70,8 @@ describe.skipIf(rig === null)('at rest, with one cluster of three', () => {
     await new Demo(space, client, report).check(3);
     await client.use();
     await space.kubectl(['delete', 'pod/client']);
+    await vi.waitFor(expectSpread, { timeout: SPREAD_MS, interval: 500 });
+    report('each member leads a group, and the status says so');
   });
   afterAll(() => samples.remove());
 
