@@ -24,8 +24,8 @@ interface Left {
 }
 
 /**
- * Within this all members are ready voters of every group, once nothing breaks any more; twice what the slowest of some
- * hundred seeds took. The old connections are found dead; leaders are elected in two rounds, of one election timeout and
+ * Within this all members are ready voters of every group, once nothing breaks any more; the slowest of two thousand
+ * seeds took 77 % of it. The old connections are found dead; leaders are elected in two rounds, of one election timeout and
  * a random part of another each: one among those that are there, one when the leader is replaced itself; each member may
  * have to be replaced, and the steps of that are taken at one pass each.
  */
